@@ -1,0 +1,1537 @@
+/* The one file that knows Python: values in, rows out.
+ *
+ * cffi calls cost little, but building a row needs the interpreter for every value, so
+ * what happens most, running a statement and reading its rows, is done by Python
+ * objects made here: a Session for each connection, a Reader for each cursor.
+ * Everything is of the limited API of CPython 3.9, so one binary serves every later
+ * version. Errors are made by a hook, because the exception classes are Python's.
+ *
+ * The interpreter lock is let go around every call that may wait or work long. What
+ * then keeps a second thread out is the connection's busy mark, and a Reader's own.
+ *
+ * Longer than a file of ours should be, because the rule that only one C file includes
+ * Python.h is worth more: it is what keeps every other file testable without Python. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "../src/qe_arrow.h"
+#include "../src/qe_backend.h"
+#include "../src/qe_error.h"
+#include "../src/qe_mem.h"
+#include "../src/qe_temporal.h"
+#include "../src/qe_worker.h"
+
+/* Rows read when a statement starts: one round for most queries. Then batches that
+ * stay in the processor's cache while rows are made of them. */
+enum { FIRST_ROWS = 64, NEXT_ROWS = 512 };
+/* When fetchall() has come this far and the result goes on, a second thread reads the
+ * following batches while rows are made of the last; each is large enough that handing
+ * it over costs nothing. */
+enum { AHEAD_AFTER = 4096, AHEAD_ROWS = 2048 };
+/* Rows of parameters bound in one go, without the interpreter lock. */
+enum { PARAMETER_ROWS = 1024 };
+/* How long to wait for the second thread before looking for signals. */
+enum { SLICE_MS = 20 };
+/* Parameters that need no memory of their own. */
+enum { FEW_VALUES = 32 };
+
+/* Callables of the package, in the order of the tuple given to qe_python_new(). */
+typedef struct hooks {
+  /* (status, native_code, sqlstate, position, message, sql, row) -> exception */
+  PyObject *make_error;
+  /* (object) -> int, float, str, bytes or None; raises for what it cannot adapt */
+  PyObject *adapt;
+  /* (value, type, column name, row number) -> object; raises if value is not of type */
+  PyObject *convert;
+  /* () -> (datetime, date, time, UTC, Decimal), called when first needed */
+  PyObject *load_types;
+  /* the main thread's identifier, an int */
+  PyObject *main_thread;
+} hooks;
+
+/* The shortest way into one of datetime's classes: its constructor, called straight,
+ * with the bytes that its pickles hold. */
+typedef struct maker {
+  newfunc make;
+  PyTypeObject *type;
+  PyObject *arguments; /* (state,) or (state, zone) */
+  uint8_t *state;      /* the content of the bytes object in them */
+} maker;
+
+struct qe_python {
+  hooks hooks;
+  unsigned long main_thread;
+  PyTypeObject *session_type;
+  PyTypeObject *reader_type;
+  maker timestamp, timestamptz, date, time; /* ready once decimal is there */
+  PyObject *decimal;                        /* NULL until load_types was asked */
+};
+
+typedef struct session {
+  PyObject_HEAD;
+  qe_python *python;
+  qe_connection *connection; /* a reference */
+} session;
+
+typedef struct reader {
+  PyObject_HEAD;
+  qe_python *python;
+  qe_connection *connection; /* a reference */
+  PyObject *sql;             /* the text last run, or NULL */
+  qe_statement *statement;   /* made of it and lent to us; NULL when given back */
+  PyObject *columns;         /* of a result that became a stream, else NULL */
+  int64_t position;          /* of the next row in the batch */
+  int64_t row_offset;        /* rows before the batch */
+  int64_t changes, last_row_id;
+  bool has_result; /* rows may be asked for, also when there are no more */
+  bool is_busy;    /* a thread is in one of our calls without the interpreter lock */
+} reader;
+
+/* Errors. */
+
+/* Raises what the error says, unless an exception (from a signal) is already there.
+ * sql may be NULL; row counts parameter rows from 1, 0 where there is none. */
+static PyObject *raise_error(qe_python *python, const qe_error *error, PyObject *sql,
+                             int64_t row) {
+  PyObject *exception;
+
+  if (PyErr_Occurred()) return NULL;
+  exception = PyObject_CallFunction(
+      python->hooks.make_error, "iisLsOL", (int)error->status, (int)error->native_code,
+      error->sqlstate, (long long)error->position, error->message, sql ? sql : Py_None,
+      (long long)row);
+  if (!exception) return NULL;
+  PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+  Py_DECREF(exception);
+  return NULL;
+}
+
+static PyObject *raise_status(qe_python *python, qe_status status, const char *format,
+                              ...) QE_PRINTF(3, 4);
+
+static PyObject *raise_status(qe_python *python, qe_status status, const char *format,
+                              ...) {
+  qe_error error;
+  va_list arguments;
+
+  qe__error_clear(&error);
+  error.status = (int32_t)status;
+  va_start(arguments, format);
+  (void)vsnprintf(error.message, sizeof error.message, format, arguments);
+  va_end(arguments);
+  return raise_error(python, &error, NULL, 0);
+}
+
+/* Asked by the engine during long work on the main thread, where Python's signal
+ * handlers run. An exception they raise stays with this thread. */
+static bool check_signals(void *context) {
+  PyGILState_STATE state = PyGILState_Ensure();
+  bool goes_on = PyErr_CheckSignals() == 0;
+
+  (void)context;
+  PyGILState_Release(state);
+  return goes_on;
+}
+
+/* Inside the connection; qe__connection_leave() takes it away again. */
+static void set_pulse(qe_python *python, qe_connection *connection) {
+  if (PyThread_get_thread_ident() == python->main_thread) {
+    connection->pulse = check_signals;
+  }
+}
+
+/* Values in. */
+
+typedef struct values {
+  qe_value few[FEW_VALUES];
+  PyObject *few_held[FEW_VALUES];
+  qe_value *all;   /* few, or owned */
+  PyObject **held; /* likewise: objects whose bytes the values point to */
+  int64_t held_count;
+} values;
+
+static bool values_init(values *out, int64_t count) {
+  out->all = out->few;
+  out->held = out->few_held;
+  out->held_count = 0;
+  if (count <= FEW_VALUES) return true;
+  out->all = qe__zalloc((int64_t)sizeof(qe_value) * count);
+  out->held = qe__zalloc((int64_t)sizeof(PyObject *) * count);
+  if (out->all && out->held) return true;
+  qe__free(out->all);
+  qe__free(out->held);
+  return false;
+}
+
+static void values_drop_held(values *out) {
+  while (out->held_count > 0) Py_DECREF(out->held[--out->held_count]);
+}
+
+static void values_clear(values *out) {
+  values_drop_held(out);
+  if (out->all == out->few) return;
+  qe__free(out->all);
+  qe__free(out->held);
+}
+
+/* Points the value at a bytes object's content and keeps the object; takes over the
+ * reference. */
+static bool read_bytes(qe_python *python, values *out, qe_value *value,
+                       qe_value_kind kind, PyObject *bytes) {
+  char *data;
+  Py_ssize_t size;
+
+  out->held[out->held_count++] = bytes;
+  if (PyBytes_AsStringAndSize(bytes, &data, &size) < 0) return false;
+  if (size > INT32_MAX) {
+    raise_status(python, QE_ERR_RANGE, "A parameter of %lld bytes is too large",
+                 (long long)size);
+    return false;
+  }
+  value->kind = (int32_t)kind;
+  value->data = data;
+  value->size = (int32_t)size;
+  return true;
+}
+
+static bool read_text(qe_python *python, values *out, qe_value *value, PyObject *text) {
+  PyObject *bytes = PyUnicode_AsUTF8String(text);
+
+  if (bytes) return read_bytes(python, out, value, QE_VALUE_TEXT, bytes);
+  if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) return false;
+  PyErr_Clear();
+  raise_status(python, QE_ERR_ENCODING,
+               "A parameter holds a surrogate, which UTF-8 cannot express");
+  return false;
+}
+
+static bool read_int(qe_python *python, qe_value *value, PyObject *number) {
+  int overflow = 0;
+
+  value->kind = QE_VALUE_INT64;
+  value->int64 = PyLong_AsLongLongAndOverflow(number, &overflow);
+  if (overflow) {
+    raise_status(python, QE_ERR_RANGE,
+                 "An integer parameter is past the 64 bits a column can hold");
+    return false;
+  }
+  return value->int64 != -1 || !PyErr_Occurred();
+}
+
+/* The types the database has; *is_known false for any other. */
+static bool read_plain(qe_python *python, values *out, qe_value *value,
+                       PyObject *object, bool *is_known) {
+  *is_known = true;
+  /* The exact type first: in the limited API the others cost a call each. */
+  if (PyLong_CheckExact(object) || PyLong_Check(object)) {
+    return read_int(python, value, object);
+  }
+  if (PyUnicode_CheckExact(object) || PyUnicode_Check(object)) {
+    return read_text(python, out, value, object);
+  }
+  if (PyFloat_CheckExact(object) || PyFloat_Check(object)) {
+    value->kind = QE_VALUE_FLOAT64;
+    value->float64 = PyFloat_AsDouble(object);
+    return true;
+  }
+  if (object == Py_None) {
+    value->kind = QE_VALUE_NULL;
+    return true;
+  }
+  if (PyBytes_Check(object)) {
+    Py_INCREF(object);
+    return read_bytes(python, out, value, QE_VALUE_BLOB, object);
+  }
+  *is_known = false;
+  return true;
+}
+
+static bool read_value(qe_python *python, values *out, qe_value *value,
+                       PyObject *object) {
+  bool is_known;
+  bool is_read = read_plain(python, out, value, object, &is_known);
+  PyObject *adapted;
+
+  if (is_known) return is_read;
+  adapted = PyObject_CallFunctionObjArgs(python->hooks.adapt, object, NULL);
+  if (!adapted) return false;
+  is_read = read_plain(python, out, value, adapted, &is_known);
+  Py_DECREF(adapted);
+  if (!is_known) {
+    PyErr_SetString(PyExc_SystemError, "adapt() gave a type that is not the engine's");
+    return false;
+  }
+  return is_read;
+}
+
+static bool check_count(qe_python *python, const qe_statement *statement,
+                        Py_ssize_t given) {
+  if (given == statement->parameter_count) return true;
+  raise_status(python, QE_ERR_PARAMETER,
+               "The statement takes %d parameters and was given %lld",
+               (int)statement->parameter_count, (long long)given);
+  return false;
+}
+
+static bool read_mapping(qe_python *python, values *out, qe_value *first,
+                         const qe_statement *statement, PyObject *mapping) {
+  for (int32_t i = 0; i < statement->parameter_count; i++) {
+    const char *name = statement->parameter_names[i];
+    PyObject *object;
+    bool is_read;
+
+    if (!name) {
+      raise_status(python, QE_ERR_PARAMETER,
+                   "Parameter %d of the statement has no name, and a mapping was given",
+                   (int)i + 1);
+      return false;
+    }
+    object = PyMapping_GetItemString(mapping, name);
+    if (!object) {
+      if (!PyErr_ExceptionMatches(PyExc_KeyError)) return false;
+      PyErr_Clear();
+      raise_status(python, QE_ERR_PARAMETER,
+                   "The statement takes a parameter `%s`, which was not given", name);
+      return false;
+    }
+    is_read = read_value(python, out, first + i, object);
+    Py_DECREF(object);
+    if (!is_read) return false;
+  }
+  return true;
+}
+
+/* A tuple (borrowed items read in place) or a list, which another thread cannot change
+ * while we hold the interpreter lock, but an adapter could: its items are held. */
+static bool read_sequence(qe_python *python, values *out, qe_value *first,
+                          const qe_statement *statement, PyObject *sequence) {
+  bool is_tuple = PyTuple_Check(sequence);
+  Py_ssize_t count = is_tuple ? PyTuple_Size(sequence) : PyList_Size(sequence);
+
+  if (!check_count(python, statement, count)) return false;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject *object =
+        is_tuple ? PyTuple_GetItem(sequence, i) : PyList_GetItem(sequence, i);
+    bool is_read;
+
+    if (!object) return false;
+    Py_INCREF(object);
+    is_read = read_value(python, out, first + i, object);
+    Py_DECREF(object);
+    if (!is_read) return false;
+  }
+  return true;
+}
+
+/* Reads one row of parameters: a sequence, or a mapping for named ones. */
+static bool read_row(qe_python *python, values *out, qe_value *first,
+                     const qe_statement *statement, PyObject *row) {
+  PyObject *copy;
+  bool is_read;
+
+  if (PyTuple_Check(row) || PyList_Check(row)) {
+    return read_sequence(python, out, first, statement, row);
+  }
+  if (row == Py_None) return check_count(python, statement, 0);
+  if (PyDict_Check(row) || (PyMapping_Check(row) && !PySequence_Check(row))) {
+    return read_mapping(python, out, first, statement, row);
+  }
+  if (PyUnicode_Check(row) || PyBytes_Check(row) || !PySequence_Check(row)) {
+    /* A mapping that is also a sequence to PySequence_Check comes as far as here. */
+    if (PyMapping_Check(row) && PyObject_HasAttrString(row, "keys")) {
+      return read_mapping(python, out, first, statement, row);
+    }
+    raise_status(python, QE_ERR_PARAMETER,
+                 "Parameters come as a sequence or a mapping, and were given as a "
+                 "single value");
+    return false;
+  }
+  if (PyObject_HasAttrString(row, "keys")) {
+    return read_mapping(python, out, first, statement, row);
+  }
+  copy = PySequence_Tuple(row);
+  if (!copy) return false;
+  is_read = read_sequence(python, out, first, statement, copy);
+  Py_DECREF(copy);
+  return is_read;
+}
+
+/* CPython calls such a function without making a tuple of its arguments. 3.9 does so
+ * too, though its headers offer it to the limited API only from 3.10 on. */
+#ifndef METH_FASTCALL
+#define METH_FASTCALL 0x0080
+#endif
+#define FAST(method) ((PyCFunction)(void (*)(void))(method))
+
+static bool takes_two(Py_ssize_t count) {
+  if (count == 2) return true;
+  PyErr_SetString(PyExc_TypeError, "Two arguments are needed");
+  return false;
+}
+
+/* The text's UTF-8 as a new bytes object. */
+static PyObject *encode_sql(qe_python *python, PyObject *sql) {
+  PyObject *bytes;
+
+  if (!PyUnicode_Check(sql)) {
+    return raise_status(python, QE_ERR_MISUSE, "A statement has to be a str");
+  }
+  bytes = PyUnicode_AsUTF8String(sql);
+  if (bytes || !PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) return bytes;
+  PyErr_Clear();
+  return raise_status(python, QE_ERR_ENCODING,
+                      "The statement holds a surrogate, which UTF-8 cannot express");
+}
+
+/* Values out. */
+
+/* Where load_types has what. */
+enum { TYPE_DATETIME, TYPE_DATE, TYPE_TIME, TYPE_UTC, TYPE_DECIMAL };
+
+/* What PyType_GetSlot() cannot give: before 3.10 it knows no type like datetime's. */
+static PyObject *call_type(PyTypeObject *type, PyObject *arguments, PyObject *names) {
+  return PyObject_Call((PyObject *)type, arguments, names);
+}
+
+/* Readies a maker for objects whose pickled state has so many bytes. The bytes object
+ * is ours alone: only the constructor sees it, and it copies. */
+static bool maker_init(maker *out, PyObject *type, Py_ssize_t size, PyObject *zone) {
+  PyObject *state = PyBytes_FromStringAndSize(NULL, size);
+
+  if (!state) return false;
+  out->arguments = zone ? PyTuple_Pack(2, state, zone) : PyTuple_Pack(1, state);
+  out->state = (uint8_t *)PyBytes_AsString(state);
+  out->type = (PyTypeObject *)type;
+  out->make = (newfunc)PyType_GetSlot(out->type, Py_tp_new);
+  if (!out->make) {
+    PyErr_Clear();
+    out->make = call_type;
+  }
+  Py_DECREF(state);
+  return out->arguments != NULL;
+}
+
+static bool load_types(qe_python *python) {
+  PyObject *types = PyObject_CallFunctionObjArgs(python->hooks.load_types, NULL);
+  PyObject *datetime = types ? PyTuple_GetItem(types, TYPE_DATETIME) : NULL;
+  bool is_loaded =
+      types && maker_init(&python->timestamp, datetime, 10, NULL) &&
+      maker_init(&python->timestamptz, datetime, 10,
+                 PyTuple_GetItem(types, TYPE_UTC)) &&
+      maker_init(&python->date, PyTuple_GetItem(types, TYPE_DATE), 4, NULL) &&
+      maker_init(&python->time, PyTuple_GetItem(types, TYPE_TIME), 6, NULL);
+
+  if (is_loaded) python->decimal = PyTuple_GetItem(types, TYPE_DECIMAL);
+  /* On success the reference stays for as long as the process lives. */
+  if (!is_loaded) Py_XDECREF(types);
+  return is_loaded;
+}
+
+static inline bool has_types(qe_python *python) {
+  return QE_LIKELY(python->decimal != NULL) || load_types(python);
+}
+
+static PyObject *make(const maker *from) {
+  return from->make(from->type, from->arguments, NULL);
+}
+
+static void write_date(uint8_t *state, int32_t days) {
+  int32_t year, month, day;
+
+  qe__civil_from_days(days, &year, &month, &day);
+  state[0] = (uint8_t)(year >> 8);
+  state[1] = (uint8_t)year;
+  state[2] = (uint8_t)month;
+  state[3] = (uint8_t)day;
+}
+
+static void write_time(uint8_t *state, int64_t microseconds) {
+  int32_t seconds = (int32_t)(microseconds / 1000000);
+  int32_t fraction = (int32_t)(microseconds % 1000000);
+
+  state[0] = (uint8_t)(seconds / 3600);
+  state[1] = (uint8_t)(seconds / 60 % 60);
+  state[2] = (uint8_t)(seconds % 60);
+  state[3] = (uint8_t)(fraction >> 16);
+  state[4] = (uint8_t)(fraction >> 8);
+  state[5] = (uint8_t)fraction;
+}
+
+static PyObject *make_timestamp(qe_python *python, qe_type type, int64_t microseconds) {
+  const maker *from =
+      type == QE_TYPE_TIMESTAMPTZ ? &python->timestamptz : &python->timestamp;
+  int64_t days = microseconds / QE_MICROSECONDS_PER_DAY;
+  int64_t clock = microseconds % QE_MICROSECONDS_PER_DAY;
+
+  if (!has_types(python)) return NULL;
+  if (clock < 0) {
+    clock += QE_MICROSECONDS_PER_DAY;
+    days--;
+  }
+  write_date(from->state, (int32_t)days);
+  write_time(from->state + 4, clock);
+  return make(from);
+}
+
+static PyObject *make_date(qe_python *python, int32_t days) {
+  if (!has_types(python)) return NULL;
+  write_date(python->date.state, days);
+  return make(&python->date);
+}
+
+static PyObject *make_time(qe_python *python, int64_t microseconds) {
+  if (!has_types(python)) return NULL;
+  write_time(python->time.state, microseconds);
+  return make(&python->time);
+}
+
+static PyObject *make_text(const reader *self, int32_t index, int64_t row) {
+  const qe_column *column = &self->statement->batch.columns[index];
+  int64_t size;
+  const uint8_t *data = qe__column_bytes(column, row, &size);
+  PyObject *text = PyUnicode_DecodeUTF8((const char *)data, (Py_ssize_t)size, NULL);
+
+  if (text || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return text;
+  PyErr_Clear();
+  return raise_status(self->python, QE_ERR_ENCODING,
+                      "Row %lld of column `%s` holds text that is not UTF-8 from byte "
+                      "%lld on",
+                      (long long)(self->row_offset + row + 1),
+                      self->statement->columns[index].name,
+                      (long long)qe__utf8_fault(data, size));
+}
+
+static PyObject *make_blob(const qe_column *column, int64_t row) {
+  int64_t size;
+  const uint8_t *data = qe__column_bytes(column, row, &size);
+  return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
+}
+
+/* The value as its kind has it, whatever the column was declared to hold. */
+static PyObject *make_plain(const reader *self, int32_t index, int64_t row,
+                            qe_kind kind) {
+  const qe_column *column = &self->statement->batch.columns[index];
+
+  switch (kind) {
+    case QE_KIND_INT64: return PyLong_FromLongLong(qe__column_int64(column, row));
+    case QE_KIND_FLOAT64: return PyFloat_FromDouble(qe__column_float64(column, row));
+    case QE_KIND_TEXT: return make_text(self, index, row);
+    case QE_KIND_BLOB: return make_blob(column, row);
+    case QE_KIND_BOOLEAN:
+      /* A mixed column has its booleans 8 bytes wide. */
+      return PyBool_FromLong(column->kind == QE_KIND_MIXED
+                                 ? qe__column_int64(column, row) != 0
+                                 : qe__column_bit(column, row));
+    case QE_KIND_DATE:
+      return make_date(self->python, column->kind == QE_KIND_MIXED
+                                         ? (int32_t)qe__column_int64(column, row)
+                                         : qe__column_int32(column, row));
+    case QE_KIND_TIME: return make_time(self->python, qe__column_int64(column, row));
+    case QE_KIND_TIMESTAMP:
+      return make_timestamp(self->python, column->type, qe__column_int64(column, row));
+    default: Py_INCREF(Py_None); return Py_None;
+  }
+}
+
+static PyObject *make_decimal(const reader *self, PyObject *plain) {
+  PyObject *decimal = NULL;
+  /* Decimal(0.1) would show the binary digits; Decimal("0.1") is what was meant. */
+  PyObject *source = PyFloat_Check(plain) ? PyObject_Str(plain) : NULL;
+
+  if (PyFloat_Check(plain) && !source) return NULL;
+  if (has_types(self->python)) {
+    decimal = PyObject_CallFunctionObjArgs(self->python->decimal,
+                                           source ? source : plain, NULL);
+  }
+  Py_XDECREF(source);
+  return decimal;
+}
+
+/* A value in a column declared to hold another type: a number in a DECIMAL is made
+ * one; text with a zone in a TIMESTAMP, and anything that does not fit, is the hook's.
+ */
+static PyObject *make_declared(const reader *self, int32_t index, int64_t row,
+                               qe_kind kind) {
+  const qe_column_meta *meta = &self->statement->columns[index];
+  PyObject *plain = make_plain(self, index, row, kind);
+  PyObject *value = NULL;
+
+  if (!plain || plain == Py_None) return plain;
+  if (meta->type == QE_TYPE_DECIMAL && kind != QE_KIND_TEXT && kind != QE_KIND_BLOB) {
+    value = make_decimal(self, plain);
+  } else {
+    value = PyObject_CallFunction(self->python->hooks.convert, "OisL", plain,
+                                  (int)meta->type, meta->name,
+                                  (long long)(self->row_offset + row + 1));
+  }
+  Py_DECREF(plain);
+  return value;
+}
+
+static bool is_as_declared(qe_type type, qe_kind kind) {
+  return type <= QE_TYPE_BLOB || kind == QE_KIND_NULL ||
+         (kind >= QE_KIND_BOOLEAN && kind <= QE_KIND_TIMESTAMP);
+}
+
+static QE_NOINLINE PyObject *make_unusual(const reader *self, int32_t index,
+                                          int64_t row) {
+  const qe_column *column = &self->statement->batch.columns[index];
+  qe_kind kind =
+      column->kind == QE_KIND_MIXED ? (qe_kind)column->kinds[row] : column->kind;
+
+  return is_as_declared(column->type, kind) ? make_plain(self, index, row, kind)
+                                            : make_declared(self, index, row, kind);
+}
+
+static inline PyObject *make_value(const reader *self, int32_t index, int64_t row) {
+  const qe_column *column = &self->statement->batch.columns[index];
+
+  if (column->kind == QE_KIND_NULL || qe__column_is_null(column, row)) {
+    Py_INCREF(Py_None);
+    return Py_None;
+  }
+  if (column->kind == QE_KIND_MIXED || !is_as_declared(column->type, column->kind)) {
+    return make_unusual(self, index, row);
+  }
+  return make_plain(self, index, row, column->kind);
+}
+
+/* A tuple of few values in one call: PyTuple_SetItem() for each, the only other way the
+ * limited API has, takes a third longer. Takes over the references. */
+static PyObject *pack_few(PyObject **v, int32_t count) {
+  PyObject *tuple = NULL;
+
+  switch (count) {
+    case 1: tuple = PyTuple_Pack(1, v[0]); break;
+    case 2: tuple = PyTuple_Pack(2, v[0], v[1]); break;
+    case 3: tuple = PyTuple_Pack(3, v[0], v[1], v[2]); break;
+    case 4: tuple = PyTuple_Pack(4, v[0], v[1], v[2], v[3]); break;
+    case 5: tuple = PyTuple_Pack(5, v[0], v[1], v[2], v[3], v[4]); break;
+    case 6: tuple = PyTuple_Pack(6, v[0], v[1], v[2], v[3], v[4], v[5]); break;
+    case 7: tuple = PyTuple_Pack(7, v[0], v[1], v[2], v[3], v[4], v[5], v[6]); break;
+    default: tuple = PyTuple_Pack(8, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]);
+  }
+  for (int32_t i = 0; i < count; i++) Py_DECREF(v[i]);
+  return tuple;
+}
+
+enum { PACKED_VALUES = 8 };
+
+static PyObject *make_few(const reader *self, int64_t row, int32_t count) {
+  PyObject *made[PACKED_VALUES];
+
+  for (int32_t i = 0; i < count; i++) {
+    made[i] = make_value(self, i, row);
+    if (made[i]) continue;
+    while (i > 0) Py_DECREF(made[--i]);
+    return NULL;
+  }
+  return pack_few(made, count);
+}
+
+static PyObject *make_many(const reader *self, int64_t row, int32_t count) {
+  PyObject *tuple = PyTuple_New(count);
+
+  for (int32_t i = 0; tuple && i < count; i++) {
+    PyObject *value = make_value(self, i, row);
+    if (value) {
+      PyTuple_SetItem(tuple, i, value);
+    } else {
+      Py_DECREF(tuple);
+      tuple = NULL;
+    }
+  }
+  return tuple;
+}
+
+static PyObject *make_row(const reader *self, int64_t row) {
+  int32_t count = self->statement->column_count;
+  PyObject *tuple =
+      count <= PACKED_VALUES ? make_few(self, row, count) : make_many(self, row, count);
+
+  /* A row holds only values that refer to nothing, so it can never be part of a cycle
+   * and the collector need not look at it; it would find that out itself later. */
+  if (tuple) PyObject_GC_UnTrack(tuple);
+  return tuple;
+}
+
+/* Reader: one cursor's statement and the rows it gives. */
+
+static bool raise_in_use(const reader *self) {
+  raise_status(self->python, QE_ERR_IN_USE, "Another thread is using the connection");
+  return false;
+}
+
+/* Whether rows may be asked for; raises if not. */
+static bool can_read(const reader *self) {
+  qe_error error;
+
+  if (self->is_busy) return raise_in_use(self);
+  if (!self->has_result) {
+    raise_status(self->python, QE_ERR_MISUSE, "There is no result to fetch from");
+    return false;
+  }
+  if (QE_LIKELY(atomic_load(&self->connection->life) == QE_LIFE_OPEN)) return true;
+  if (qe__connection_enter(self->connection, &error) == QE_OK) {
+    qe__connection_leave(self->connection);
+    return true;
+  }
+  raise_error(self->python, &error, NULL, 0);
+  return false;
+}
+
+/* Reads the next batch when the present one is used up; false at the end or with an
+ * exception. */
+static bool advance(reader *self) {
+  qe_statement *statement = self->statement;
+  qe_error error;
+  qe_status status;
+
+  if (self->position < statement->batch.row_count) return true;
+  if (!statement->is_running) return false;
+  if (qe__connection_enter(self->connection, &error) != QE_OK) {
+    raise_error(self->python, &error, NULL, 0);
+    return false;
+  }
+  set_pulse(self->python, self->connection);
+  self->row_offset += statement->batch.row_count;
+  self->position = 0;
+  self->is_busy = true;
+  Py_BEGIN_ALLOW_THREADS;
+  qe__batch_reset(&statement->batch);
+  status = qe__statement_fill(statement, &statement->batch, NEXT_ROWS, &error);
+  Py_END_ALLOW_THREADS;
+  self->is_busy = false;
+  qe__connection_leave(self->connection);
+  if (status == QE_OK) return statement->batch.row_count > 0;
+  self->has_result = false;
+  raise_error(self->python, &error, NULL, 0);
+  return false;
+}
+
+static PyObject *reader_next(PyObject *object) {
+  reader *self = (reader *)object;
+
+  if (!can_read(self) || !advance(self)) return NULL;
+  return make_row(self, self->position++);
+}
+
+static PyObject *reader_fetchone(PyObject *object, PyObject *ignored) {
+  PyObject *row = reader_next(object);
+
+  (void)ignored;
+  if (row || PyErr_Occurred()) return row;
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+
+/* Appends up to most of the batch's rows to the list. */
+static bool append_rows(reader *self, PyObject *list, int64_t most) {
+  int64_t count = self->statement->batch.row_count - self->position;
+  PyObject *part;
+  int status;
+
+  if (count > most) count = most;
+  part = PyList_New((Py_ssize_t)count);
+  if (!part) return false;
+  for (int64_t i = 0; i < count; i++) {
+    PyObject *row = make_row(self, self->position + i);
+    if (!row) {
+      Py_DECREF(part);
+      return false;
+    }
+    PyList_SetItem(part, (Py_ssize_t)i, row);
+  }
+  self->position += count;
+  status = PyList_SetSlice(list, PY_SSIZE_T_MAX, PY_SSIZE_T_MAX, part);
+  Py_DECREF(part);
+  return status == 0;
+}
+
+/* Waits until the worker's job is done, handling signals meanwhile; one that raises
+ * stops the job, and the answer is false. */
+static bool await_worker(qe_worker *worker, qe_connection *connection) {
+  bool goes_on = true;
+  bool is_done;
+
+  do {
+    Py_BEGIN_ALLOW_THREADS;
+    is_done = qe__worker_wait(worker, SLICE_MS);
+    Py_END_ALLOW_THREADS;
+    if (goes_on && PyErr_CheckSignals() != 0) {
+      goes_on = false;
+      atomic_store(&connection->is_interrupted, true);
+    }
+  } while (!is_done);
+  return goes_on;
+}
+
+/* The batch that is read while rows are made of the one before. */
+typedef struct ahead {
+  qe_statement *statement;
+  qe_batch batch;
+  qe_status status;
+  qe_error error;
+} ahead;
+
+static void fill_ahead(void *context) {
+  ahead *next = context;
+
+  qe__batch_reset(&next->batch);
+  next->status =
+      qe__statement_fill(next->statement, &next->batch, AHEAD_ROWS, &next->error);
+}
+
+static void swap_batches(qe_batch *left, qe_batch *right) {
+  qe_batch kept = *left;
+  *left = *right;
+  *right = kept;
+}
+
+/* Appends everything that is left, with the worker reading; inside the connection. */
+static bool append_all(reader *self, PyObject *list, qe_worker *worker, ahead *next) {
+  qe_statement *statement = self->statement;
+  bool goes_on = true;
+
+  while (goes_on && statement->is_running) {
+    qe__worker_submit(worker, fill_ahead, next);
+    goes_on = append_rows(self, list, INT64_MAX);
+    goes_on = await_worker(worker, self->connection) && goes_on;
+    if (goes_on && next->status != QE_OK) {
+      raise_error(self->python, &next->error, NULL, 0);
+      goes_on = false;
+    }
+    self->row_offset += statement->batch.row_count;
+    self->position = 0;
+    swap_batches(&statement->batch, &next->batch);
+  }
+  return goes_on && append_rows(self, list, INT64_MAX);
+}
+
+/* fetchall() of a long result; false with an exception. Without memory for a second
+ * thread the caller goes on with one. */
+static bool fetch_ahead(reader *self, PyObject *list) {
+  ahead next = {.statement = self->statement};
+  qe_worker *worker = NULL;
+  qe_error error;
+  bool is_done = true;
+
+  if (qe__connection_enter(self->connection, &error) != QE_OK) {
+    raise_error(self->python, &error, NULL, 0);
+    return false;
+  }
+  self->is_busy = true;
+  worker = qe__worker_start();
+  if (worker && qe__statement_spare(self->statement, &next.batch)) {
+    is_done = append_all(self, list, worker, &next);
+  }
+  qe__worker_stop(worker);
+  qe__batch_clear(&next.batch);
+  self->is_busy = false;
+  qe__connection_leave(self->connection);
+  return is_done;
+}
+
+/* A failure ends the result: rows that were read for the list are gone with it, and
+ * going on after a gap would hide that. */
+static PyObject *fetch(reader *self, int64_t most) {
+  PyObject *list;
+
+  if (!can_read(self)) return NULL;
+  list = PyList_New(0);
+  while (list && most > 0 && advance(self)) {
+    int64_t before = self->position;
+
+    if (most == INT64_MAX && self->row_offset >= AHEAD_AFTER) {
+      if (!fetch_ahead(self, list)) break;
+    } else if (!append_rows(self, list, most)) {
+      break;
+    } else {
+      most -= most == INT64_MAX ? 0 : self->position - before;
+    }
+  }
+  if (!PyErr_Occurred()) return list;
+  self->has_result = false;
+  Py_XDECREF(list);
+  return NULL;
+}
+
+static PyObject *reader_fetchall(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  return fetch((reader *)self, INT64_MAX);
+}
+
+static PyObject *reader_fetchmany(PyObject *self, PyObject *size) {
+  long long most = PyLong_AsLongLong(size);
+
+  if (most == -1 && PyErr_Occurred()) return NULL;
+  if (most < 0) {
+    return raise_status(((reader *)self)->python, QE_ERR_MISUSE,
+                        "fetchmany() cannot give %lld rows", most);
+  }
+  return fetch((reader *)self, most);
+}
+
+/* What the column holds: as declared, else as the rows at hand show. */
+static qe_type shown_type(const reader *self, int32_t index) {
+  const qe_batch *batch = &self->statement->batch;
+  const qe_column *column = &batch->columns[index];
+
+  if (column->type != QE_TYPE_ANY) return column->type;
+  if (qe__column_is_empty(column, batch->row_count)) return QE_TYPE_ANY;
+  switch (column->kind) {
+    case QE_KIND_INT64: return QE_TYPE_INTEGER;
+    case QE_KIND_FLOAT64: return QE_TYPE_FLOAT;
+    case QE_KIND_TEXT: return QE_TYPE_TEXT;
+    case QE_KIND_BLOB: return QE_TYPE_BLOB;
+    default: return QE_TYPE_ANY;
+  }
+}
+
+/* A list of (name, declared type or None, qe_type, precision, scale), empty without a
+ * result. */
+static PyObject *reader_columns(PyObject *object, PyObject *ignored) {
+  reader *self = (reader *)object;
+  PyObject *list = self->columns ? self->columns : PyList_New(0);
+
+  (void)ignored;
+  if (self->columns) Py_INCREF(list);
+  if (!self->has_result || !self->statement) return list;
+  for (int32_t i = 0; list && i < self->statement->column_count; i++) {
+    const qe_column_meta *meta = &self->statement->columns[i];
+    PyObject *column =
+        Py_BuildValue("(sziii)", meta->name, meta->declared_type,
+                      (int)shown_type(self, i), (int)meta->precision, (int)meta->scale);
+    if (!column || PyList_Append(list, column) < 0) Py_CLEAR(list);
+    Py_XDECREF(column);
+  }
+  return list;
+}
+
+static void drop_statement(reader *self) {
+  qe_statement_release(self->statement);
+  self->statement = NULL;
+  self->has_result = false;
+  Py_CLEAR(self->sql);
+  Py_CLEAR(self->columns);
+}
+
+static PyObject *reader_close(PyObject *object, PyObject *ignored) {
+  reader *self = (reader *)object;
+
+  (void)ignored;
+  if (self->is_busy) {
+    raise_in_use(self);
+    return NULL;
+  }
+  drop_statement(self);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+
+/* The pulse of a stream, which other libraries read: they do not expect an exception of
+ * Python's, so the signal is only looked at, and left for the interpreter to handle. */
+static bool peek_signals(void *context) {
+  qe_python *python = context;
+  PyGILState_STATE state;
+  bool is_interrupted;
+
+  if (PyThread_get_thread_ident() != python->main_thread) return true;
+  state = PyGILState_Ensure();
+  is_interrupted = PyOS_InterruptOccurred() != 0;
+  if (is_interrupted) PyErr_SetInterrupt();
+  PyGILState_Release(state);
+  return !is_interrupted;
+}
+
+static void end_stream(PyObject *capsule) {
+  struct ArrowArrayStream *stream = PyCapsule_GetPointer(capsule, "arrow_array_stream");
+
+  if (stream && stream->release) stream->release(stream);
+  qe__free(stream);
+}
+
+/* Moves the statement into the stream; false with an exception. Its rows may be half
+ * converted when it fails, so the result ends either way. */
+static bool move_to_stream(reader *self, struct ArrowArrayStream *stream) {
+  qe_error error;
+  qe_status status = qe__connection_enter(self->connection, &error);
+
+  if (status != QE_OK) {
+    raise_error(self->python, &error, NULL, 0);
+    return false;
+  }
+  set_pulse(self->python, self->connection);
+  self->is_busy = true;
+  Py_BEGIN_ALLOW_THREADS;
+  status = qe__statement_arrow(self->statement, self->position, peek_signals,
+                               self->python, stream, &error);
+  Py_END_ALLOW_THREADS;
+  self->is_busy = false;
+  qe__connection_leave(self->connection);
+  if (status == QE_OK) self->statement = NULL;
+  drop_statement(self);
+  if (status != QE_OK) raise_error(self->python, &error, NULL, 0);
+  return status == QE_OK;
+}
+
+/* What is left of the result in a PyCapsule, as the Arrow PyCapsule interface has it:
+ * https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html */
+static PyObject *reader_arrow(PyObject *object, PyObject *ignored) {
+  reader *self = (reader *)object;
+  struct ArrowArrayStream *stream;
+  PyObject *capsule, *columns;
+
+  if (!can_read(self)) return NULL;
+  columns = reader_columns(object, ignored);
+  if (!columns) return NULL;
+  stream = qe__zalloc(sizeof *stream);
+  if (!stream || !move_to_stream(self, stream)) {
+    if (!stream) PyErr_NoMemory();
+    qe__free(stream);
+    Py_DECREF(columns);
+    return NULL;
+  }
+  self->columns = columns;
+  capsule = PyCapsule_New(stream, "arrow_array_stream", end_stream);
+  if (capsule) return capsule;
+  stream->release(stream);
+  qe__free(stream);
+  return NULL;
+}
+
+/* Encodes the text and takes its statement from the cache, or prepares it; inside. */
+static bool find_statement(reader *self, PyObject *sql) {
+  PyObject *bytes;
+  qe_error error;
+  qe_status status = QE_OK;
+  char *text;
+  Py_ssize_t size;
+
+  bytes = encode_sql(self->python, sql);
+  if (!bytes || PyBytes_AsStringAndSize(bytes, &text, &size) < 0) return false;
+  self->statement = qe__statement_find(self->connection, text, size);
+  if (!self->statement) {
+    set_pulse(self->python, self->connection);
+    self->is_busy = true;
+    Py_BEGIN_ALLOW_THREADS;
+    status =
+        qe__statement_prepare(self->connection, text, size, &self->statement, &error);
+    Py_END_ALLOW_THREADS;
+    self->is_busy = false;
+  }
+  Py_DECREF(bytes);
+  if (status != QE_OK) {
+    raise_error(self->python, &error, sql, 0);
+    return false;
+  }
+  Py_INCREF(sql);
+  self->sql = sql;
+  return true;
+}
+
+/* Makes the statement for this text ours. Programs run the same string object again and
+ * again: then it still is. */
+static bool take_statement(reader *self, PyObject *sql) {
+  self->has_result = false;
+  self->row_offset = 0;
+  self->position = 0;
+  self->changes = -1;
+  if (self->statement && sql == self->sql) return true;
+  Py_CLEAR(self->columns);
+  if (self->statement) qe__statement_return(self->statement);
+  self->statement = NULL;
+  Py_CLEAR(self->sql);
+  return find_statement(self, sql);
+}
+
+/* Starts the statement and reads its first rows; inside. */
+static bool start_statement(reader *self, PyObject *parameters) {
+  qe_statement *statement = self->statement;
+  int32_t count = statement->parameter_count;
+  qe_error error;
+  qe_status status = QE_OK;
+  values given;
+  bool is_read;
+
+  if (!values_init(&given, count)) {
+    PyErr_NoMemory();
+    return false;
+  }
+  is_read = read_row(self->python, &given, given.all, statement, parameters);
+  if (is_read) {
+    set_pulse(self->python, self->connection);
+    self->is_busy = true;
+    Py_BEGIN_ALLOW_THREADS;
+    status = qe__statement_start(statement, given.all, count, &error);
+    if (status == QE_OK) {
+      status = qe__statement_fill(statement, &statement->batch, FIRST_ROWS, &error);
+    }
+    Py_END_ALLOW_THREADS;
+    self->is_busy = false;
+  }
+  values_clear(&given);
+  if (status != QE_OK) raise_error(self->python, &error, self->sql, 0);
+  return is_read && status == QE_OK;
+}
+
+/* Enters the connection for one of a reader's calls; raises if that cannot be. */
+static bool enter(const reader *self) {
+  qe_error error;
+
+  if (self->is_busy) return raise_in_use(self);
+  if (QE_LIKELY(qe__connection_enter(self->connection, &error) == QE_OK)) return true;
+  raise_error(self->python, &error, NULL, 0);
+  return false;
+}
+
+/* (sql, parameters) */
+static PyObject *reader_execute(PyObject *object, PyObject *const *arguments,
+                                Py_ssize_t count) {
+  reader *self = (reader *)object;
+  bool is_done;
+
+  if (!takes_two(count) || !enter(self)) return NULL;
+  is_done = take_statement(self, arguments[0]) && start_statement(self, arguments[1]);
+  if (is_done) {
+    self->changes = self->statement->changes;
+    self->last_row_id = self->statement->last_row_id;
+    self->has_result = self->statement->column_count > 0;
+  }
+  qe__connection_leave(self->connection);
+  if (!is_done) return NULL;
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+
+/* Some rows of parameters on their way into the database. */
+typedef struct chunk {
+  qe_statement *statement;
+  values given;
+  int64_t row_count, rows_done;
+  qe_status status;
+  qe_error error;
+} chunk;
+
+static void run_chunk(void *context) {
+  chunk *rows = context;
+
+  rows->status = qe__statement_run_many(
+      rows->statement, rows->given.all, rows->statement->parameter_count,
+      rows->row_count, &rows->rows_done, &rows->error);
+}
+
+/* Fills the chunk with the next rows of the iterator; row_count is 0 at the end. */
+static bool read_chunk(reader *self, PyObject *iterator, chunk *rows) {
+  qe_value *first = rows->given.all;
+  PyObject *row;
+
+  values_drop_held(&rows->given);
+  rows->row_count = 0;
+  while (rows->row_count < PARAMETER_ROWS && (row = PyIter_Next(iterator))) {
+    bool is_read = read_row(self->python, &rows->given, first, rows->statement, row);
+    Py_DECREF(row);
+    if (!is_read) return false;
+    first += rows->statement->parameter_count;
+    rows->row_count++;
+  }
+  return !PyErr_Occurred();
+}
+
+/* Reads the next chunk while the worker runs the one before. What a signal's handler
+ * raised comes first, then what the database refused, then what could not be read,
+ * because that is the order in which they would have happened one after the other. */
+static bool read_while_running(reader *self, PyObject *iterator, qe_worker *worker,
+                               chunk *rows, chunk *next) {
+  PyObject *type = NULL, *value = NULL, *traceback = NULL;
+  bool is_read;
+
+  qe__worker_submit(worker, run_chunk, rows);
+  is_read = read_chunk(self, iterator, next);
+  if (!is_read) PyErr_Fetch(&type, &value, &traceback);
+  if (await_worker(worker, self->connection) && rows->status == QE_OK) {
+    PyErr_Restore(type, value, traceback);
+    return is_read;
+  }
+  Py_XDECREF(type);
+  Py_XDECREF(value);
+  Py_XDECREF(traceback);
+  return false;
+}
+
+/* Runs one chunk and reads the next. With a worker both happen at once, inside the
+ * connection; without, the iterator is outside of it and may itself read from it. */
+static bool run_and_read(reader *self, PyObject *iterator, qe_worker *worker,
+                         chunk *rows, chunk *next) {
+  bool goes_on;
+
+  if (!enter(self)) return false;
+  self->is_busy = true;
+  if (worker) {
+    goes_on = read_while_running(self, iterator, worker, rows, next);
+  } else {
+    set_pulse(self->python, self->connection);
+    Py_BEGIN_ALLOW_THREADS;
+    run_chunk(rows);
+    Py_END_ALLOW_THREADS;
+    goes_on = PyErr_CheckSignals() == 0;
+  }
+  self->is_busy = false;
+  qe__connection_leave(self->connection);
+  if (goes_on && rows->status == QE_OK && !worker) {
+    goes_on = read_chunk(self, iterator, next);
+  }
+  return goes_on;
+}
+
+/* Runs all rows of the iterator and counts changes, also those before a failure. */
+static bool run_chunks(reader *self, PyObject *iterator, qe_worker *worker,
+                       chunk chunks[2]) {
+  int64_t rows_before = 0;
+  int current = 0;
+  bool goes_on = read_chunk(self, iterator, &chunks[0]);
+
+  while (goes_on && chunks[current].row_count > 0) {
+    chunk *rows = &chunks[current];
+
+    goes_on = run_and_read(self, iterator, worker, rows, &chunks[1 - current]);
+    if (self->statement->changes > 0) self->changes += self->statement->changes;
+    if (rows->status != QE_OK) {
+      raise_error(self->python, &rows->error, self->sql,
+                  rows_before + rows->rows_done + 1);
+      goes_on = false;
+    }
+    rows_before += rows->row_count;
+    current = 1 - current;
+  }
+  return goes_on;
+}
+
+/* A list is read while the database works; anything else may hold code that uses the
+ * connection, and waits its turn. */
+static qe_worker *worker_for(PyObject *parameters) {
+  bool is_long = (PyList_Check(parameters) && PyList_Size(parameters) > AHEAD_AFTER) ||
+                 (PyTuple_Check(parameters) && PyTuple_Size(parameters) > AHEAD_AFTER);
+  return is_long ? qe__worker_start() : NULL;
+}
+
+static bool run_all(reader *self, PyObject *parameters) {
+  int64_t count = (int64_t)self->statement->parameter_count * PARAMETER_ROWS;
+  PyObject *iterator = PyObject_GetIter(parameters);
+  chunk *chunks = iterator ? qe__zalloc(2 * (int64_t)sizeof *chunks) : NULL;
+  qe_worker *worker = NULL;
+  bool is_done = false;
+
+  self->changes = 0;
+  if (chunks && values_init(&chunks[0].given, count)) {
+    if (values_init(&chunks[1].given, count)) {
+      chunks[0].statement = self->statement;
+      chunks[1].statement = self->statement;
+      worker = worker_for(parameters);
+      is_done = run_chunks(self, iterator, worker, chunks);
+      qe__worker_stop(worker);
+      values_clear(&chunks[1].given);
+    }
+    values_clear(&chunks[0].given);
+  }
+  if (!is_done && !PyErr_Occurred()) PyErr_NoMemory();
+  qe__free(chunks);
+  Py_XDECREF(iterator);
+  return is_done;
+}
+
+/* With autocommit on, many rows are one transaction of their own: all or none. */
+static bool run_in_transaction(reader *self, PyObject *parameters) {
+  qe_connection *connection = self->connection;
+  bool is_own = connection->is_autocommit && self->statement->opens_transaction &&
+                !qe_connection_in_transaction(connection);
+  qe_error error;
+  bool is_done;
+
+  if (is_own && qe_connection_begin(connection, &error) != QE_OK) {
+    raise_error(self->python, &error, NULL, 0);
+    return false;
+  }
+  is_done = run_all(self, parameters);
+  if (is_own && is_done && qe_connection_commit(connection, &error) != QE_OK) {
+    raise_error(self->python, &error, NULL, 0);
+    is_done = false;
+  }
+  if (is_own && !is_done) {
+    (void)qe_connection_rollback(connection, NULL);
+    self->changes = 0;
+  }
+  return is_done;
+}
+
+/* (sql, rows of parameters) */
+static PyObject *reader_executemany(PyObject *object, PyObject *const *arguments,
+                                    Py_ssize_t count) {
+  reader *self = (reader *)object;
+  bool is_taken;
+
+  if (!takes_two(count) || !enter(self)) return NULL;
+  is_taken = take_statement(self, arguments[0]);
+  qe__connection_leave(self->connection);
+  if (!is_taken) return NULL;
+  if (self->statement->column_count > 0) {
+    return raise_status(self->python, QE_ERR_MISUSE,
+                        "executemany() is for statements that give no rows");
+  }
+  if (!run_in_transaction(self, arguments[1])) return NULL;
+  if (!self->statement->counts_changes) self->changes = -1;
+  self->last_row_id = self->statement->last_row_id;
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+
+static PyObject *reader_get_changes(PyObject *self, void *ignored) {
+  (void)ignored;
+  return PyLong_FromLongLong(((reader *)self)->changes);
+}
+
+static PyObject *reader_get_last_row_id(PyObject *self, void *ignored) {
+  (void)ignored;
+  return PyLong_FromLongLong(((reader *)self)->last_row_id);
+}
+
+static PyObject *reader_get_has_result(PyObject *self, void *ignored) {
+  (void)ignored;
+  return PyBool_FromLong(((reader *)self)->has_result);
+}
+
+static PyObject *reader_iter(PyObject *self) {
+  Py_INCREF(self);
+  return self;
+}
+
+/* Frees an object of a type made here: such types are counted, and objects hold one. */
+static void free_object(PyObject *self) {
+  PyTypeObject *type = Py_TYPE(self);
+  PyObject_Free(self);
+  Py_DECREF(type);
+}
+
+static void reader_dealloc(PyObject *object) {
+  reader *self = (reader *)object;
+
+  drop_statement(self);
+  qe_connection_release(self->connection);
+  free_object(object);
+}
+
+static PyMethodDef reader_methods[] = {
+    {"execute", FAST(reader_execute), METH_FASTCALL, "(sql, parameters) -> None"},
+    {"executemany", FAST(reader_executemany), METH_FASTCALL,
+     "(sql, rows of parameters) -> None"},
+    {"fetchone", reader_fetchone, METH_NOARGS, "The next row, or None at the end."},
+    {"fetchmany", reader_fetchmany, METH_O, "A list of up to so many rows."},
+    {"fetchall", reader_fetchall, METH_NOARGS, "A list of all rows that are left."},
+    {"columns", reader_columns, METH_NOARGS,
+     "A list of (name, declared type, type, precision, scale)."},
+    {"arrow", reader_arrow, METH_NOARGS, "The rows that are left as an Arrow stream."},
+    {"close", reader_close, METH_NOARGS, "Give the statement back."},
+    {NULL, NULL, 0, NULL}};
+
+static PyGetSetDef reader_attributes[] = {
+    {"changes", reader_get_changes, NULL, "Rows changed; -1 for a reading statement.",
+     NULL},
+    {"last_row_id", reader_get_last_row_id, NULL, "Row id of the last insert.", NULL},
+    {"has_result", reader_get_has_result, NULL, "Whether rows may be fetched.", NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
+
+/* Session: a connection, seen from Python. */
+
+static PyObject *session_reader(PyObject *object, PyObject *ignored) {
+  session *self = (session *)object;
+  reader *made = PyObject_New(reader, self->python->reader_type);
+
+  (void)ignored;
+  if (!made) return NULL;
+  made->python = self->python;
+  made->connection = self->connection;
+  made->sql = NULL;
+  made->statement = NULL;
+  made->columns = NULL;
+  made->position = 0;
+  made->row_offset = 0;
+  made->changes = -1;
+  made->last_row_id = 0;
+  made->has_result = false;
+  made->is_busy = false;
+  qe__connection_retain(self->connection);
+  return (PyObject *)made;
+}
+
+/* Ends one of a session's calls: None, or the error raised. */
+static PyObject *answer(session *self, qe_status status, const qe_error *error,
+                        PyObject *sql) {
+  if (status != QE_OK) return raise_error(self->python, error, sql, 0);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+
+/* Does one thing to the whole connection without the interpreter lock. */
+static PyObject *inside(session *self,
+                        qe_status (*action)(qe_connection *, qe_error *)) {
+  qe_error error;
+  qe_status status = qe__connection_enter(self->connection, &error);
+
+  if (status == QE_OK) {
+    set_pulse(self->python, self->connection);
+    Py_BEGIN_ALLOW_THREADS;
+    status = action(self->connection, &error);
+    Py_END_ALLOW_THREADS;
+    qe__connection_leave(self->connection);
+  }
+  return answer(self, status, &error, NULL);
+}
+
+static PyObject *session_begin(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  return inside((session *)self, qe__backend_begin);
+}
+
+static PyObject *session_commit(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  return inside((session *)self, qe__backend_commit);
+}
+
+static PyObject *session_rollback(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  return inside((session *)self, qe__backend_rollback);
+}
+
+static PyObject *session_executescript(PyObject *object, PyObject *sql) {
+  session *self = (session *)object;
+  PyObject *bytes = encode_sql(self->python, sql);
+  qe_error error;
+  qe_status status;
+  char *text;
+  Py_ssize_t size;
+
+  if (!bytes || PyBytes_AsStringAndSize(bytes, &text, &size) < 0) return NULL;
+  status = qe__connection_enter(self->connection, &error);
+  if (status == QE_OK) {
+    set_pulse(self->python, self->connection);
+    Py_BEGIN_ALLOW_THREADS;
+    status = qe__backend_script(self->connection, text, size, &error);
+    Py_END_ALLOW_THREADS;
+    qe__connection_leave(self->connection);
+  }
+  Py_DECREF(bytes);
+  return answer(self, status, &error, sql);
+}
+
+static void session_dealloc(PyObject *object) {
+  qe_connection_release(((session *)object)->connection);
+  free_object(object);
+}
+
+static PyMethodDef session_methods[] = {
+    {"reader", session_reader, METH_NOARGS, "A new Reader."},
+    {"executescript", session_executescript, METH_O, "Run every statement of a text."},
+    {"begin", session_begin, METH_NOARGS, "Open a transaction."},
+    {"commit", session_commit, METH_NOARGS, "Commit the transaction, if one is open."},
+    {"rollback", session_rollback, METH_NOARGS, "Undo the transaction, if any."},
+    {NULL, NULL, 0, NULL}};
+
+/* The way in from cffi. */
+
+static PyTypeObject *make_type(const char *name, int size, PyType_Slot *slots) {
+  PyType_Spec spec = {name, size, 0, Py_TPFLAGS_DEFAULT, slots};
+  return (PyTypeObject *)PyType_FromSpec(&spec);
+}
+
+/* The types are made by the engine only; calling one would give an object without a
+ * connection. */
+static PyObject *refuse_new(PyTypeObject *type, PyObject *arguments, PyObject *names) {
+  (void)type;
+  (void)arguments;
+  (void)names;
+  PyErr_SetString(PyExc_TypeError, "Only the engine makes objects of this type");
+  return NULL;
+}
+
+static bool make_types(qe_python *python) {
+  PyType_Slot session_slots[] = {{Py_tp_new, (void *)refuse_new},
+                                 {Py_tp_dealloc, (void *)session_dealloc},
+                                 {Py_tp_methods, session_methods},
+                                 {Py_tp_doc, (void *)"An open connection."},
+                                 {0, NULL}};
+  PyType_Slot reader_slots[] = {{Py_tp_new, (void *)refuse_new},
+                                {Py_tp_dealloc, (void *)reader_dealloc},
+                                {Py_tp_methods, reader_methods},
+                                {Py_tp_getset, reader_attributes},
+                                {Py_tp_iter, (void *)reader_iter},
+                                {Py_tp_iternext, (void *)reader_next},
+                                {Py_tp_doc, (void *)"A statement and its rows."},
+                                {0, NULL}};
+
+  python->session_type =
+      make_type("engineroom.Session", sizeof(session), session_slots);
+  python->reader_type = make_type("engineroom.Reader", sizeof(reader), reader_slots);
+  return python->session_type && python->reader_type;
+}
+
+static bool read_hooks(qe_python *python, PyObject *tuple) {
+  PyObject **hooks = (PyObject **)&python->hooks;
+  Py_ssize_t count = sizeof python->hooks / sizeof *hooks;
+
+  if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != count) return false;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    hooks[i] = PyTuple_GetItem(tuple, i);
+    Py_INCREF(hooks[i]);
+  }
+  python->main_thread = PyLong_AsUnsignedLong(python->hooks.main_thread);
+  return !PyErr_Occurred();
+}
+
+/* Called through cffi, which cannot pass an exception on: it becomes a status. */
+static qe_status without_exception(qe_status status) {
+  PyErr_Clear();
+  return status;
+}
+
+qe_status qe_python_new(uintptr_t hook_tuple, qe_python **out, qe_error *error) {
+  PyGILState_STATE state = PyGILState_Ensure();
+  qe_python *python = qe__zalloc(sizeof *python);
+  qe_status status = QE_OK;
+
+  *out = NULL;
+  qe__error_clear(error);
+  if (!python) {
+    status = qe__fail_memory(error, "Python types");
+  } else if (!read_hooks(python, (PyObject *)hook_tuple) || !make_types(python)) {
+    status = without_exception(
+        qe__fail(error, QE_ERR_MISUSE, "The hooks are not what this engine needs"));
+  } else {
+    *out = python;
+    python = NULL; /* kept by the package for as long as the process lives */
+  }
+  qe__free(python);
+  PyGILState_Release(state);
+  return status;
+}
+
+qe_status qe_python_attach(qe_python *python, qe_connection *connection, uintptr_t list,
+                           qe_error *error) {
+  PyGILState_STATE state = PyGILState_Ensure();
+  session *self = PyObject_New(session, python->session_type);
+  qe_status status = QE_OK;
+
+  qe__error_clear(error);
+  if (self) {
+    self->python = python;
+    self->connection = connection;
+    qe__connection_retain(connection);
+  }
+  if (!self || PyList_Append((PyObject *)list, (PyObject *)self) < 0) {
+    status = without_exception(qe__fail_memory(error, "session"));
+  }
+  Py_XDECREF((PyObject *)self);
+  PyGILState_Release(state);
+  return status;
+}
