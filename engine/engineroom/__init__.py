@@ -1,0 +1,128 @@
+"""Engineroom: a native SQL query engine that installs, loads and explains itself.
+
+    import engineroom
+
+    with engineroom.connect("sqlite:///shop.db") as connection:
+        for row in connection.execute("SELECT name, price FROM product"):
+            print(row)
+
+The module is a PEP 249 driver. Importing it loads no engine and next to nothing else:
+names are bound when they are first used.
+"""
+
+from __future__ import annotations
+
+from engineroom.version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engineroom.dbapi import ArrowResult as ArrowResult
+    from engineroom.dbapi import Connection as Connection
+    from engineroom.dbapi import Cursor as Cursor
+    from engineroom.dbapi import connect as connect
+    from engineroom.dbapi.types import BINARY as BINARY
+    from engineroom.dbapi.types import DATETIME as DATETIME
+    from engineroom.dbapi.types import NUMBER as NUMBER
+    from engineroom.dbapi.types import ROWID as ROWID
+    from engineroom.dbapi.types import STRING as STRING
+    from engineroom.dbapi.types import Binary as Binary
+    from engineroom.dbapi.types import Date as Date
+    from engineroom.dbapi.types import DateFromTicks as DateFromTicks
+    from engineroom.dbapi.types import Time as Time
+    from engineroom.dbapi.types import TimeFromTicks as TimeFromTicks
+    from engineroom.dbapi.types import Timestamp as Timestamp
+    from engineroom.dbapi.types import TimestampFromTicks as TimestampFromTicks
+    from engineroom.errors import DatabaseError as DatabaseError
+    from engineroom.errors import DataError as DataError
+    from engineroom.errors import Error as Error
+    from engineroom.errors import IntegrityError as IntegrityError
+    from engineroom.errors import InterfaceError as InterfaceError
+    from engineroom.errors import InternalError as InternalError
+    from engineroom.errors import NotSupportedError as NotSupportedError
+    from engineroom.errors import OperationalError as OperationalError
+    from engineroom.errors import ProgrammingError as ProgrammingError
+    from engineroom.errors import Warning as Warning  # noqa: A004 - PEP 249's
+
+# PEP 249.
+apilevel = "2.0"
+threadsafety = 1  # threads may share the module, not connections
+paramstyle = "qmark"  # and `:name` with a mapping
+
+_HOMES = {
+    "engineroom.dbapi": ("ArrowResult", "Connection", "Cursor", "connect"),
+    "engineroom.dbapi.types": (
+        "BINARY",
+        "Binary",
+        "DATETIME",
+        "Date",
+        "DateFromTicks",
+        "NUMBER",
+        "ROWID",
+        "STRING",
+        "Time",
+        "TimeFromTicks",
+        "Timestamp",
+        "TimestampFromTicks",
+    ),
+    "engineroom.errors": (
+        "DataError",
+        "DatabaseError",
+        "Error",
+        "IntegrityError",
+        "InterfaceError",
+        "InternalError",
+        "NotSupportedError",
+        "OperationalError",
+        "ProgrammingError",
+        "Warning",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BINARY",
+    "DATETIME",
+    "NUMBER",
+    "ROWID",
+    "STRING",
+    "ArrowResult",
+    "Binary",
+    "Connection",
+    "Cursor",
+    "DataError",
+    "DatabaseError",
+    "Date",
+    "DateFromTicks",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
+    "Warning",
+    "__version__",
+    "apilevel",
+    "connect",
+    "paramstyle",
+    "threadsafety",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module `engineroom` has no attribute `{name}`")
+    import sys
+
+    __import__(home)
+    value = globals()[name] = getattr(sys.modules[home], name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,90 @@
+"""Opens a connection, and says in words why a file would not open.
+
+SQLite answers "unable to open database file" to a missing folder, a missing file, a
+folder in its place and a lack of permission alike. After such an answer, never
+before, the path is looked at and the likely cause named.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from engineroom import errors
+from engineroom.connection.url import MEMORY, parse_url
+from engineroom.core import open_handle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engineroom.connection.url import Location
+    from engineroom.core import Handle
+
+__all__ = ["open_connection"]
+
+_CANNOT_OPEN = 14
+
+
+def open_connection(url: str, *, is_autocommit: bool | None) -> tuple[Location, Handle]:
+    """Return where the URL leads and a connection to it.
+
+    Args:
+        url: see `engineroom.connection.url`.
+        is_autocommit: overrides the URL's setting where it is not None.
+
+    Raises:
+        UrlError: the URL cannot be understood.
+        LoadError: there is no engine for this process.
+        FileMissing: there is no such file, and the mode is not `rwc`.
+        FileUnreadable: the file cannot be opened.
+        NotADatabase: the file holds something else.
+        DatabaseLocked: another connection holds an exclusive lock.
+    """
+    location = parse_url(url)
+    if is_autocommit is not None:
+        location.settings["autocommit"] = "on" if is_autocommit else "off"
+    try:
+        return location, open_handle(
+            location.backend, location.settings, location.display
+        )
+    except errors.OperationalError as error:
+        if error.native_code & 0xFF != _CANNOT_OPEN or location.file == MEMORY:
+            raise
+        raise _why(location, str(error.message)) from error
+    except errors.NotADatabase as error:
+        error.message = f"The file `{os.path.abspath(location.file)}` is not a database"
+        error.args = (error.message,)
+        raise
+
+
+def _why(location: Location, reason: str) -> errors.OperationalError:
+    path = os.path.abspath(location.file)
+    folder = os.path.dirname(path)
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        if not os.path.isdir(folder):
+            return errors.FileMissing(
+                path,
+                hint=f"there is no folder `{folder}`; see whether the path is right",
+            )
+        if location.settings.get("mode") == "rwc":
+            return errors.FileUnreadable(
+                path,
+                f"it could not be made in `{folder}`",
+                hint="see who may write to that folder",
+            )
+        return errors.FileMissing(
+            path,
+            hint="see whether the path is right, or add `?mode=rwc` to make the file",
+        )
+    except OSError as error:
+        return errors.FileUnreadable(
+            path, os.strerror(error.errno or 0), hint="see who may read the folder"
+        )
+    if stat.S_ISDIR(found.st_mode):
+        return errors.FileUnreadable(path, "it is a folder", hint="name a file")
+    if not os.access(path, os.R_OK):
+        return errors.FileUnreadable(
+            path, "this user may not read it", hint="see who may read the file"
+        )
+    return errors.FileUnreadable(path, reason, hint="see what the system log says")

@@ -1,0 +1,312 @@
+"""Every exception Engineroom raises, each with a stable code.
+
+    Exception
+    ├── Warning                          PEP 249's; never raised by us today
+    └── Error                            ER2000
+        ├── InterfaceError               ER2001  a fault on this side of the database
+        │   ├── LoadError                ER1000  also an ImportError
+        │   │   ├── UnsupportedPlatform  ER1001
+        │   │   └── SettingError         ER1200
+        │   ├── MissingExtra             ER1002  also an ImportError
+        │   ├── ConnectionClosed         ER2301
+        │   └── CursorClosed             ER2302
+        ├── DatabaseError                ER2002
+        │   ├── DataError                ER2003
+        │   │   └── OutOfRange, NotUtf8, NotOfDeclaredType, ValueTooBig
+        │   ├── OperationalError         ER2004
+        │   │   └── FileMissing, FileUnreadable, DatabaseLocked, Interrupted,
+        │   │       ReadOnly, StorageFailed, OutOfMemory (also a MemoryError)
+        │   ├── IntegrityError           ER2005
+        │   │   └── ConstraintViolated   ER2209
+        │   ├── InternalError            ER2006
+        │   ├── ProgrammingError         ER2007
+        │   │   └── UrlError, SqlError (SeveralStatements), ParameterError,
+        │   │       ParameterTypeUnsupported, Misuse, UsedByAnotherThread,
+        │   │       UsedAfterFork
+        │   ├── NotSupportedError        ER2008
+        │   ├── NotADatabase             ER2104
+        │   └── DatabaseCorrupt          ER2214
+        ├── TargetError                  ER1100  platforms.toml, target names
+        │   ├── UnknownTarget, NoNativeTarget
+        │   └── ManifestError            ER1110
+        │       └── ManifestUnknownKey, ManifestImpossibleFloor, ...
+        ├── MalformedBinary              ER1300  a file that is no ELF or Mach-O
+        └── StoreError                   ER3000  the artifact store
+            ├── StoreAddressInvalid, StoreMissing, StoreUnreadable, ...
+            └── PublishError             ER3100
+                ├── WheelRefused         ER3101
+                │   └── WheelNameRefused, WheelBroken, WheelRecordWrong, ...
+                └── FileNameTaken        ER3110
+
+A code is never given to a second meaning: 1xxx load and platform, 2xxx connection
+and query, 3xxx store and publish. Fields come first and the sentence is made from
+them, so that a caller can act on `error.path` and never has to read the words.
+
+The base and PEP 249's classes are here; the rest lies in one file for each area and is
+imported when a name of it is first used, because seventy classes cost a fifth of the
+time to a first answer and most programs never see one.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
+    from engineroom.errors.load import LoadError as LoadError
+    from engineroom.errors.load import MalformedBinary as MalformedBinary
+    from engineroom.errors.load import MissingExtra as MissingExtra
+    from engineroom.errors.load import SettingError as SettingError
+    from engineroom.errors.load import UnsupportedPlatform as UnsupportedPlatform
+    from engineroom.errors.query import ConnectionClosed as ConnectionClosed
+    from engineroom.errors.query import ConstraintViolated as ConstraintViolated
+    from engineroom.errors.query import CursorClosed as CursorClosed
+    from engineroom.errors.query import DatabaseCorrupt as DatabaseCorrupt
+    from engineroom.errors.query import DatabaseLocked as DatabaseLocked
+    from engineroom.errors.query import FileMissing as FileMissing
+    from engineroom.errors.query import FileUnreadable as FileUnreadable
+    from engineroom.errors.query import Interrupted as Interrupted
+    from engineroom.errors.query import Misuse as Misuse
+    from engineroom.errors.query import NotADatabase as NotADatabase
+    from engineroom.errors.query import NotOfDeclaredType as NotOfDeclaredType
+    from engineroom.errors.query import NotUtf8 as NotUtf8
+    from engineroom.errors.query import OutOfMemory as OutOfMemory
+    from engineroom.errors.query import OutOfRange as OutOfRange
+    from engineroom.errors.query import ParameterError as ParameterError
+    from engineroom.errors.query import (
+        ParameterTypeUnsupported as ParameterTypeUnsupported,
+    )
+    from engineroom.errors.query import ReadOnly as ReadOnly
+    from engineroom.errors.query import SeveralStatements as SeveralStatements
+    from engineroom.errors.query import SqlError as SqlError
+    from engineroom.errors.query import StorageFailed as StorageFailed
+    from engineroom.errors.query import UrlError as UrlError
+    from engineroom.errors.query import UsedAfterFork as UsedAfterFork
+    from engineroom.errors.query import UsedByAnotherThread as UsedByAnotherThread
+    from engineroom.errors.query import ValueTooBig as ValueTooBig
+    from engineroom.errors.store import FileNameTaken as FileNameTaken
+    from engineroom.errors.store import PagesBehind as PagesBehind
+    from engineroom.errors.store import ProjectMissing as ProjectMissing
+    from engineroom.errors.store import PublishError as PublishError
+    from engineroom.errors.store import StoreAddressInvalid as StoreAddressInvalid
+    from engineroom.errors.store import StoreBusy as StoreBusy
+    from engineroom.errors.store import StoreDamaged as StoreDamaged
+    from engineroom.errors.store import StoreError as StoreError
+    from engineroom.errors.store import StoreMissing as StoreMissing
+    from engineroom.errors.store import StoreTooNew as StoreTooNew
+    from engineroom.errors.store import StoreUnreadable as StoreUnreadable
+    from engineroom.errors.store import StoreUnwritable as StoreUnwritable
+    from engineroom.errors.store import WheelBroken as WheelBroken
+    from engineroom.errors.store import WheelChanged as WheelChanged
+    from engineroom.errors.store import WheelEngineWrong as WheelEngineWrong
+    from engineroom.errors.store import WheelMetadataWrong as WheelMetadataWrong
+    from engineroom.errors.store import WheelNameRefused as WheelNameRefused
+    from engineroom.errors.store import WheelRecordWrong as WheelRecordWrong
+    from engineroom.errors.store import WheelRefused as WheelRefused
+    from engineroom.errors.store import WheelUnreadable as WheelUnreadable
+    from engineroom.errors.store import WheelUnsafe as WheelUnsafe
+    from engineroom.errors.targets import ManifestContradiction as ManifestContradiction
+    from engineroom.errors.targets import ManifestDuplicate as ManifestDuplicate
+    from engineroom.errors.targets import ManifestError as ManifestError
+    from engineroom.errors.targets import (
+        ManifestImpossibleFloor as ManifestImpossibleFloor,
+    )
+    from engineroom.errors.targets import ManifestMissingField as ManifestMissingField
+    from engineroom.errors.targets import ManifestSyntaxError as ManifestSyntaxError
+    from engineroom.errors.targets import ManifestUnknownKey as ManifestUnknownKey
+    from engineroom.errors.targets import ManifestUnknownWord as ManifestUnknownWord
+    from engineroom.errors.targets import ManifestUnreadable as ManifestUnreadable
+    from engineroom.errors.targets import ManifestWrongType as ManifestWrongType
+    from engineroom.errors.targets import NoNativeTarget as NoNativeTarget
+    from engineroom.errors.targets import TargetError as TargetError
+    from engineroom.errors.targets import UnknownTarget as UnknownTarget
+
+_AREAS = {
+    "load": (
+        "LoadError",
+        "MalformedBinary",
+        "MissingExtra",
+        "SettingError",
+        "UnsupportedPlatform",
+    ),
+    "query": (
+        "ConnectionClosed",
+        "ConstraintViolated",
+        "CursorClosed",
+        "DatabaseCorrupt",
+        "DatabaseLocked",
+        "FileMissing",
+        "FileUnreadable",
+        "Interrupted",
+        "Misuse",
+        "NotADatabase",
+        "NotOfDeclaredType",
+        "NotUtf8",
+        "OutOfMemory",
+        "OutOfRange",
+        "ParameterError",
+        "ParameterTypeUnsupported",
+        "ReadOnly",
+        "SeveralStatements",
+        "SqlError",
+        "StorageFailed",
+        "UrlError",
+        "UsedAfterFork",
+        "UsedByAnotherThread",
+        "ValueTooBig",
+    ),
+    "store": (
+        "FileNameTaken",
+        "PagesBehind",
+        "ProjectMissing",
+        "PublishError",
+        "StoreAddressInvalid",
+        "StoreBusy",
+        "StoreDamaged",
+        "StoreError",
+        "StoreMissing",
+        "StoreTooNew",
+        "StoreUnreadable",
+        "StoreUnwritable",
+        "WheelBroken",
+        "WheelChanged",
+        "WheelEngineWrong",
+        "WheelMetadataWrong",
+        "WheelNameRefused",
+        "WheelRecordWrong",
+        "WheelRefused",
+        "WheelUnreadable",
+        "WheelUnsafe",
+    ),
+    "targets": (
+        "ManifestContradiction",
+        "ManifestDuplicate",
+        "ManifestError",
+        "ManifestImpossibleFloor",
+        "ManifestMissingField",
+        "ManifestSyntaxError",
+        "ManifestUnknownKey",
+        "ManifestUnknownWord",
+        "ManifestUnreadable",
+        "ManifestWrongType",
+        "NoNativeTarget",
+        "TargetError",
+        "UnknownTarget",
+    ),
+}
+_AREA_OF = {name: area for area, names in _AREAS.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    area = _AREA_OF.get(name)
+    if area is None:
+        raise AttributeError(f"module `engineroom.errors` has no attribute `{name}`")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{area}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_AREA_OF})
+
+
+class Warning(Exception):  # noqa: A001 - the name is PEP 249's
+    """An important notice, such as data cut off while inserting. Never raised today."""
+
+
+class Error(Exception):
+    """Base of every exception Engineroom raises.
+
+    Attributes:
+        code: stable identifier of the kind of failure, such as `ER2102`.
+        message: one sentence, with the value that failed.
+        hint: something to do about it, or an empty string.
+    """
+
+    code: ClassVar[str] = "ER2000"
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.code}: {self.message}"
+        return f"{text}\n\nhint: {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses take fields, not a message, so the default recipe (call the
+        # class with `args`) would fail when an error crosses a process pool.
+        return _restore, (type(self), self.args), self.__dict__
+
+
+def _restore(kind: type[Error], args: tuple[Any, ...]) -> Error:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
+
+class InterfaceError(Error):
+    """The failure lies in the interface rather than in the database."""
+
+    code = "ER2001"
+
+
+class DatabaseError(Error):
+    """The database refused, or what it holds cannot be given.
+
+    Attributes:
+        native_code: the backend's own number (SQLite's extended result code), or 0.
+        sqlstate: five characters of the SQL standard, or an empty string.
+    """
+
+    code = "ER2002"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        native_code: int = 0,
+        sqlstate: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.native_code = native_code
+        self.sqlstate = sqlstate
+
+
+class DataError(DatabaseError):
+    """A value is the problem: out of range, malformed, of the wrong type."""
+
+    code = "ER2003"
+
+
+class OperationalError(DatabaseError):
+    """The database's surroundings failed: files, locks, disks, interruption."""
+
+    code = "ER2004"
+
+
+class IntegrityError(DatabaseError):
+    """A constraint would have been broken."""
+
+    code = "ER2005"
+
+
+class InternalError(DatabaseError):
+    """The database reports a fault within itself."""
+
+    code = "ER2006"
+
+
+class ProgrammingError(DatabaseError):
+    """The caller's mistake: SQL, parameters, or the order of calls."""
+
+    code = "ER2007"
+
+
+class NotSupportedError(DatabaseError):
+    """The database, or this backend, has no such feature."""
+
+    code = "ER2008"
