@@ -1,0 +1,39 @@
+"""The artifact store: where wheels are published and pip installs them from.
+
+This is the door; docs/concepts/store-and-index.md tells how a store works. Nothing here
+knows engines, connections or databases: a broken binary cannot break publishing.
+"""
+
+from __future__ import annotations
+
+from engineroom.store.address import open_store
+from engineroom.store.derive import Repair, find_project, list_projects, repair
+from engineroom.store.folder import FolderTransport
+from engineroom.store.identity import Identity, ensure_store, read_store
+from engineroom.store.journal import Engine, File, Project, read_project
+from engineroom.store.publish import Commit, Published, publish, utc_text
+from engineroom.store.transport import Transport
+from engineroom.store.wheel import Wheel, inspect_wheel
+
+__all__ = [
+    "Commit",
+    "Engine",
+    "File",
+    "FolderTransport",
+    "Identity",
+    "Project",
+    "Published",
+    "Repair",
+    "Transport",
+    "Wheel",
+    "ensure_store",
+    "find_project",
+    "inspect_wheel",
+    "list_projects",
+    "open_store",
+    "publish",
+    "read_project",
+    "read_store",
+    "repair",
+    "utc_text",
+]

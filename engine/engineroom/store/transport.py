@@ -1,0 +1,179 @@
+"""What a store asks of the place it is kept in: seven primitives, and no more.
+
+A transport knows keys and bytes and nothing of wheels, journals or pages. Everything
+safe about publishing rests on two promises: `put_if_absent` has one winner however many
+try, and `replace` changes a page only from the version the caller has read. A new
+transport is right when it passes tests/store/test_transport.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from engineroom.errors import WheelChanged, WheelUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["CHUNK_BYTES", "Body", "BytesBody", "FileBody", "Stored", "Transport"]
+
+CHUNK_BYTES = 1 << 20
+
+
+class Body(Protocol):
+    """Bytes on their way into a store, with their size and hash known beforehand."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Their hash, in lower-case hex."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the bytes from the start; may be called again for another try."""
+        ...
+
+
+@dataclass(frozen=True)
+class BytesBody:
+    """A body in memory: journal entries, pages, metadata."""
+
+    data: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are."""
+        return len(self.data)
+
+    @property
+    def sha256(self) -> str:
+        """Their hash, in lower-case hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the bytes."""
+        yield self.data
+
+
+@dataclass(frozen=True)
+class FileBody:
+    """A body in a file that was hashed before and must still be the same.
+
+    Other programs may write to the file between its check and its upload, so the bytes
+    are hashed again as they pass, and a difference stops the upload at its end.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the file's bytes.
+
+        Raises:
+            WheelUnreadable: when the file has gone or cannot be read.
+            WheelChanged: at the end, when these were not the bytes that were hashed.
+        """
+        digest = hashlib.sha256()
+        try:
+            with open(self.path, "rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    yield chunk
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise WheelUnreadable(str(self.path), reason) from error
+        if digest.hexdigest() != self.sha256:
+            raise WheelChanged(
+                str(self.path),
+                f"it had sha256 {self.sha256} when it was checked and"
+                f" {digest.hexdigest()} when it was read to be stored",
+            )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as it was read.
+
+    Attributes:
+        data: its bytes.
+        version: what `replace` compares; opaque, and different for different bytes.
+    """
+
+    data: bytes
+    version: str
+
+
+class Transport(Protocol):
+    """A place that keeps objects under keys.
+
+    Every method raises `StoreUnreadable` or `StoreUnwritable` when the place fails.
+    """
+
+    @property
+    def address(self) -> str:
+        """The place as a person would write it; for messages."""
+        ...
+
+    @property
+    def index_url(self) -> str:
+        """The address of the page of all projects, as installers take it."""
+        ...
+
+    def get(self, key: str) -> Stored | None:
+        """Read a small object whole, or give None when it is absent."""
+        ...
+
+    def open(self, key: str) -> BinaryIO | None:
+        """Open an object of any size for reading, or give None when it is absent.
+
+        The caller closes it.
+        """
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Give an object's size in bytes, or None when it is absent."""
+        ...
+
+    def put_if_absent(self, key: str, body: Body) -> bool:
+        """Create an object whole, or leave what is there.
+
+        Of any number of callers at once exactly one is told True. When this returns,
+        the object is durable, whoever made it.
+        """
+        ...
+
+    def replace(self, key: str, body: Body, *, expected: str | None) -> bool:
+        """Put new bytes in an object's place at one instant.
+
+        Args:
+            key: the object.
+            body: its new bytes.
+            expected: the version to be replaced; None when it must be absent.
+
+        Returns:
+            False, with nothing changed, when the object is not as expected any more.
+        """
+        ...
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Give the keys under a prefix (empty, or ending in `/`), in no set order."""
+        ...
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Give the names that stand between a prefix and the next `/`, each once."""
+        ...
+
+    def sweep(self, *, older_than_seconds: float) -> tuple[str, ...]:
+        """Remove what writers that died left half-written; tell what was removed.
+
+        Such things are never visible as objects. Age guards the writers still at work.
+        """
+        ...

@@ -1,0 +1,145 @@
+"""Ways to make a publisher die, at every step there is, without changing its code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from engineroom.store import Transport
+    from engineroom.store.transport import Body, Stored
+
+# What the interpreter reports of a program's dealings with files (PEP 578).
+_FILE_EVENTS = {"open", "os.link", "os.mkdir", "os.remove", "os.rename", "os.scandir"}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it, as nothing catches -9."""
+
+
+class KillingTransport:
+    """A transport whose process ends right before, or right after, its n-th write.
+
+    Right after is the case of a request that was carried out and whose answer is lost.
+    """
+
+    def __init__(self, inner: Transport, *, write: int, is_done: bool) -> None:
+        self._inner = inner
+        self._write = write
+        self._is_done = is_done
+        self.writes = 0
+
+    @property
+    def address(self) -> str:
+        return self._inner.address
+
+    @property
+    def index_url(self) -> str:
+        return self._inner.index_url
+
+    def get(self, key: str) -> Stored | None:
+        return self._inner.get(key)
+
+    def open(self, key: str) -> BinaryIO | None:
+        return self._inner.open(key)
+
+    def size(self, key: str) -> int | None:
+        return self._inner.size(key)
+
+    def put_if_absent(self, key: str, body: Body) -> bool:
+        self._count(is_done=False)
+        is_ours = self._inner.put_if_absent(key, body)
+        self._count(is_done=True)
+        return is_ours
+
+    def replace(self, key: str, body: Body, *, expected: str | None) -> bool:
+        self._count(is_done=False)
+        is_ours = self._inner.replace(key, body, expected=expected)
+        self._count(is_done=True)
+        return is_ours
+
+    def list(self, prefix: str) -> Iterator[str]:
+        return self._inner.list(prefix)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        return self._inner.folders(prefix)
+
+    def sweep(self, *, older_than_seconds: float) -> tuple[str, ...]:
+        return self._inner.sweep(older_than_seconds=older_than_seconds)
+
+    def _count(self, *, is_done: bool) -> None:
+        if not is_done:
+            self.writes += 1
+        if self.writes == self._write and is_done is self._is_done:
+            raise Killed
+
+
+class OvertakenTransport(KillingTransport):
+    """A transport that lets someone else act right before its first call of a kind."""
+
+    def __init__(
+        self, inner: Transport, *, before: str, act: Callable[[], object]
+    ) -> None:
+        super().__init__(inner, write=0, is_done=False)
+        self._before = before
+        self._act: Callable[[], object] | None = act
+
+    def list(self, prefix: str) -> Iterator[str]:
+        self._step_aside("list")
+        return super().list(prefix)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        self._step_aside("folders")
+        return super().folders(prefix)
+
+    def put_if_absent(self, key: str, body: Body) -> bool:
+        self._step_aside(f"put_if_absent {key}")
+        return super().put_if_absent(key, body)
+
+    def replace(self, key: str, body: Body, *, expected: str | None) -> bool:
+        self._step_aside(f"replace {key}")
+        return super().replace(key, body, expected=expected)
+
+    def _step_aside(self, call: str) -> None:
+        if self._act is not None and call == self._before:
+            act, self._act = self._act, None
+            act()
+
+
+class RepeatingTransport(KillingTransport):
+    """A transport that sends each creation twice, as after an answer that was lost."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner, write=0, is_done=False)
+
+    def put_if_absent(self, key: str, body: Body) -> bool:
+        super().put_if_absent(key, body)
+        return super().put_if_absent(key, body)
+
+
+def kill_at_file_event(root: Path, number: int) -> None:
+    """End this process by SIGKILL as it begins its n-th dealing with files below root.
+
+    Meant for a child: the hook that does it can never be removed.
+    """
+    below = os.fspath(root)
+    count = 0
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal count
+        if event not in _FILE_EVENTS:
+            return
+        path = arguments[0]
+        if not isinstance(path, (str, os.PathLike)):
+            return
+        if os.fspath(path).startswith(below):
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
