@@ -1,0 +1,303 @@
+"""`engineroom store`: publish wheels, look at a store, mend its pages.
+
+Words only: every decision is in `engineroom.store`, which is imported when a command
+runs, so that `engineroom --help` does not wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from engineroom.cli.render import Render
+    from engineroom.store import File, Project, Published, Repair
+
+__all__ = ["HELP", "configure", "run"]
+
+HELP = "publish wheels to an artifact store and look after it"
+
+_FORMAT = 1
+_EXIT_STORE = 6
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    publish = _action(actions, "publish", "check wheels and publish them")
+    publish.add_argument("wheels", nargs="+", metavar="WHEEL", help="a wheel file")
+    publish.add_argument(
+        "--dry-run", action="store_true", help="check everything and write nothing"
+    )
+    publish.set_defaults(perform=_publish)
+
+    init = _action(actions, "init", "make an empty store; publish does so by itself")
+    init.set_defaults(perform=_init)
+
+    ls = _action(actions, "ls", "list the projects in a store")
+    ls.set_defaults(perform=_ls)
+
+    show = _action(actions, "show", "list the wheels of a project")
+    show.add_argument("project", metavar="PROJECT", help="a project's name")
+    show.add_argument("version", nargs="?", metavar="VERSION", help="one version only")
+    show.set_defaults(perform=_show)
+
+    repair = _action(
+        actions, "repair", "bring all pages up to the journal and report damage"
+    )
+    repair.set_defaults(perform=_repair)
+
+
+def run(arguments: argparse.Namespace, render: Render) -> int:
+    """Perform the chosen action; give the exit code."""
+    code: int = arguments.perform(arguments, render)
+    return code
+
+
+def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+    )
+    parser.add_argument(
+        "--store", required=True, metavar="DIR", help="the store's folder"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _publish(arguments: argparse.Namespace, render: Render) -> int:
+    from pathlib import Path
+
+    from engineroom.store import open_store, publish
+
+    transport = open_store(arguments.store)
+    paths = [Path(wheel) for wheel in arguments.wheels]
+    with render.progress("Publishing") as progress:
+        published = publish(
+            transport,
+            paths,
+            dry_run=arguments.dry_run,
+            progress=lambda step: progress.update(text=step),
+        )
+    if arguments.json:
+        value = _published_json(published)
+        value["store"] = transport.address
+        value["index_url"] = transport.index_url
+        render.json(value)
+        return 0
+    _print_published(published, transport.index_url, render)
+    return 0
+
+
+def _init(arguments: argparse.Namespace, render: Render) -> int:
+    import time
+
+    from engineroom.store import ensure_store, open_store, utc_text
+
+    transport = open_store(arguments.store)
+    identity, is_new = ensure_store(transport, utc_text(time.time()))
+    if arguments.json:
+        render.json(
+            {
+                "format": _FORMAT,
+                "store": transport.address,
+                "id": identity.store,
+                "created": identity.created,
+                "is_new_store": is_new,
+            }
+        )
+    else:
+        state = "made" if is_new else "was there already"
+        render.line(f"The store {transport.address} {state}: {identity.store}")
+    return 0
+
+
+def _ls(arguments: argparse.Namespace, render: Render) -> int:
+    from engineroom.store import list_projects, open_store, read_project, read_store
+
+    transport = open_store(arguments.store)
+    identity = read_store(transport)
+    projects = [
+        read_project(transport, identity, name) for name in list_projects(transport)
+    ]
+    if arguments.json:
+        value = {
+            "format": _FORMAT,
+            "store": transport.address,
+            "id": identity.store,
+            "projects": [_project_json(project) for project in projects],
+        }
+        render.json(value)
+        return 0
+    render.table(
+        ("project", "newest", "published", "versions", "files", "bytes"),
+        [
+            (
+                project.name,
+                project.files[-1].version,
+                project.files[-1].upload_time,
+                len(project.versions),
+                len(project.files),
+                sum(file.size_bytes for file in project.files),
+            )
+            for project in projects
+            if project.files
+        ],
+    )
+    return 0
+
+
+def _show(arguments: argparse.Namespace, render: Render) -> int:
+    from engineroom.errors import ProjectMissing
+    from engineroom.store import find_project, open_store, read_project, read_store
+
+    transport = open_store(arguments.store)
+    identity = read_store(transport)
+    name = find_project(transport, arguments.project)
+    project = read_project(transport, identity, name)
+    wanted: str | None = arguments.version
+    files = [f for f in project.files if wanted is None or f.version == wanted]
+    if wanted is not None and not files:
+        raise ProjectMissing(f"{name} {wanted}", project.versions)
+    if arguments.json:
+        render.json(
+            {
+                "format": _FORMAT,
+                "store": transport.address,
+                "project": name,
+                "journal": project.number,
+                "files": [_file_json(file) for file in files],
+            }
+        )
+        return 0
+    render.table(
+        ("file", "bytes", "sha256 begins", "published", "engines"),
+        [
+            (
+                file.name,
+                file.size_bytes,
+                file.sha256[:16],
+                file.upload_time,
+                " ".join(f"{e.target}/{e.backend}" for e in file.engines) or "none",
+            )
+            for file in files
+        ],
+    )
+    return 0
+
+
+def _repair(arguments: argparse.Namespace, render: Render) -> int:
+    from engineroom.store import open_store, repair
+
+    transport = open_store(arguments.store)
+    with render.progress("Repairing"):
+        outcome = repair(transport)
+    if arguments.json:
+        render.json(_repair_json(outcome, transport.address))
+    else:
+        for key in outcome.pages:
+            render.line(f"wrote {key}")
+        for path in outcome.removed:
+            render.line(f"removed {path}, left by a writer that died")
+        for problem in outcome.problems:
+            render.error(problem)
+        render.line(
+            f"projects: {len(outcome.projects)}, pages written again:"
+            f" {len(outcome.pages)}, problems left: {len(outcome.problems)}"
+        )
+    return _EXIT_STORE if outcome.problems else 0
+
+
+def _print_published(published: Published, index_url: str, render: Render) -> None:
+    new = "would publish" if published.is_dry_run else "published"
+    render.table(
+        ("file", "bytes", "sha256 begins", "state"),
+        [
+            (file.name, file.size_bytes, file.sha256[:16], state)
+            for commit in published.commits
+            for state, files in ((new, commit.new), ("already there", commit.known))
+            for file in files
+        ],
+    )
+    if published.is_dry_run:
+        render.line("Dry run: every check passed and nothing was written.")
+        return
+    if not any(commit.new for commit in published.commits):
+        render.line("Nothing new: the same bytes were published before.")
+    names = " ".join(commit.project for commit in published.commits)
+    render.line()
+    render.line(f"pip install --index-url {index_url} {names}")
+
+
+def _published_json(published: Published) -> dict[str, Any]:
+    def items(files: Iterable[File]) -> list[dict[str, Any]]:
+        return [_file_json(file) for file in files]
+
+    return {
+        "format": _FORMAT,
+        "dry_run": published.is_dry_run,
+        "is_new_store": published.is_new_store,
+        "projects": [
+            {
+                "project": commit.project,
+                "journal": commit.number,
+                "new": items(commit.new),
+                "known": items(commit.known),
+            }
+            for commit in published.commits
+        ],
+        "pages": list(published.pages),
+    }
+
+
+def _project_json(project: Project) -> dict[str, Any]:
+    return {
+        "project": project.name,
+        "journal": project.number,
+        "versions": list(project.versions),
+        "files": len(project.files),
+        "size_bytes": sum(file.size_bytes for file in project.files),
+    }
+
+
+def _file_json(file: File) -> dict[str, Any]:
+    return {
+        "file": file.name,
+        "version": file.version,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "metadata_sha256": file.metadata_sha256,
+        "requires_python": file.requires_python,
+        "upload_time": file.upload_time or None,
+        "engines": [
+            {
+                "target": engine.target,
+                "backend": engine.backend,
+                "size_bytes": engine.size_bytes,
+                "sha256": engine.sha256,
+            }
+            for engine in file.engines
+        ],
+    }
+
+
+def _repair_json(outcome: Repair, address: str) -> dict[str, Any]:
+    return {
+        "format": _FORMAT,
+        "store": address,
+        "projects": list(outcome.projects),
+        "pages": list(outcome.pages),
+        "removed": list(outcome.removed),
+        "problems": [
+            {
+                "code": problem.code,
+                "class": type(problem).__name__,
+                "message": problem.message,
+                "hint": problem.hint,
+            }
+            for problem in outcome.problems
+        ],
+    }
