@@ -1,0 +1,1 @@
+"""Measurements against peers; `nox -s bench` runs them."""
