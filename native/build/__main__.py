@@ -1,0 +1,159 @@
+"""`python -m native.build`: the commands of the build, for people and for nox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engineroom.errors import Error
+from engineroom.platforms.rows import TARGETS
+from engineroom.platforms.select import select_targets
+from native.build.cache import Cache, cache_root
+from native.build.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+# Commands import what they need when they run: `matrix` and `fetch` need no compiler,
+# and an audit needs no cffi.
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command of the build and return its exit code."""
+    arguments = _parser().parse_args(words)
+    report = Report()
+    try:
+        code: int = arguments.run(arguments, Cache(cache_root()), report)
+    except Error as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what was finished is kept\n")
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m native.build", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    add("fetch", _fetch, "Fetch the pinned sources into the cache.")
+
+    engine = add("engine", _engine, "Compile engines.")
+    _add_targets(engine)
+    engine.add_argument(
+        "--backend", action="append", default=[], help="a backend; all by default"
+    )
+
+    wheel = add("wheel", _wheel, "Build a wheel and print its path.")
+    _add_targets(wheel)
+    wheel.add_argument("--folder", type=Path, default=Path("build/wheels"))
+
+    audit = add("audit", _audit, "Check wheels; fails if one is not what it must be.")
+    audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
+
+    light = add("first-light", _first_light, "Build, publish, install and ask a query.")
+    _add_targets(light)
+
+    native = add("native-tests", _native_tests, "Run the C tests under sanitisers.")
+    native.add_argument("tests", nargs="*", metavar="TEST", help="such as test_arrow")
+
+    add("matrix", _matrix, "Print the matrix of CI as JSON.")
+    return parser
+
+
+def _add_targets(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a target, family or alias; those of this machine by default",
+    )
+
+
+def _fetch(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    from native.build.pins import load_sources
+    from native.build.sources import ensure_source
+
+    del arguments
+    for source in load_sources().values():
+        report.step(
+            "source", f"{source.title} in {ensure_source(source, cache, report)}"
+        )
+    return 0
+
+
+def _engine(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    from native.build.backends import BACKENDS
+    from native.build.engine import build_engines
+
+    targets = select_targets(arguments.target or ["native"])
+    backends = arguments.backend or tuple(BACKENDS)
+    for engine in build_engines(targets, cache, report, backends=backends):
+        report.step("engine", f"{engine.target} {engine.backend} {engine.path}")
+    return 0
+
+
+def _wheel(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    from native.build.wheel import build_wheel
+
+    del cache
+    report.line(str(build_wheel(arguments.folder.absolute(), arguments.target)))
+    return 0
+
+
+def _audit(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    from native.build.audit import audit_wheel, refuse_bad, table
+
+    del cache
+    for wheel in arguments.wheels:
+        checks = audit_wheel(wheel)
+        report.line(table(checks))
+        refuse_bad(wheel, checks)
+    return 0
+
+
+def _first_light(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    from native.build.first_light import Places, first_light
+
+    first_light(cache, report, names=arguments.target, places=Places())
+    return 0
+
+
+def _native_tests(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    from native.build.native_tests import run_native_tests
+
+    outcomes = run_native_tests(cache, report, only=arguments.tests)
+    failed = sum(not outcome.is_passed for outcome in outcomes)
+    report.line(f"native: {len(outcomes) - failed} passed, {failed} failed")
+    return 1 if failed or not outcomes else 0
+
+
+def _matrix(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    del arguments, cache
+    rows = [
+        {
+            "target": target.id,
+            "runner": target.runner,
+            "wheel": target.wheel_tag,
+            "cibuildwheel": target.cibuildwheel,
+        }
+        for target in TARGETS
+    ]
+    report.line(json.dumps({"include": rows}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

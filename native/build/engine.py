@@ -1,0 +1,288 @@
+"""Builds engines: sources, compiler and plans put together.
+
+`build_engines` is the door. Engines come back with what a manifest says about them and
+are kept by a hash of all that went in, so that a second call makes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from engineroom.version import __version__
+from native.build import ROOT
+from native.build.backends import BACKENDS, find_backend
+from native.build.cache import file_sha256, text_sha256
+from native.build.errors import CacheUnwritable, DefinitionInvalid
+from native.build.objects import Roots, Workshop
+from native.build.pins import load_sources
+from native.build.plan import filled, make_plan, version_defines
+from native.build.sources import ensure_source
+from native.build.toolchain import find_zig
+from native.cffi.generate import module_source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engineroom.platforms.target import Target
+    from native.build.backends import Backend
+    from native.build.cache import Cache
+    from native.build.objects import Object
+    from native.build.plan import Plan
+    from native.build.report import Report
+    from native.build.toolchain import Toolchain
+
+__all__ = ["Engine", "build_engines", "job_count"]
+
+_BUILD_ID_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A built engine.
+
+    Attributes:
+        target: the id of the target it is for.
+        backend: the name of its backend.
+        path: the file.
+        size_bytes: its size.
+        crc32: the checksum of its bytes, as lower-case hex.
+        sha256: the hash of its bytes.
+        build_id: a hash of all that went into it.
+        is_new: whether something had to be compiled or linked for it just now.
+    """
+
+    target: str
+    backend: str
+    path: Path
+    size_bytes: int
+    crc32: str
+    sha256: str
+    build_id: str
+    is_new: bool
+
+
+def job_count() -> int:
+    """Return how many compilers may run at once: as many as this process has cores."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def build_engines(
+    targets: Sequence[Target],
+    cache: Cache,
+    report: Report,
+    *,
+    backends: Sequence[str] = tuple(BACKENDS),
+    tree: Path = ROOT,
+    jobs: int = 0,
+) -> tuple[Engine, ...]:
+    """Build the engine of each backend for each target.
+
+    Args:
+        targets: rows of platforms.toml.
+        cache: what is kept from one build to the next.
+        report: told what happens.
+        backends: names of backends.
+        tree: the checkout to build from.
+        jobs: how many compilers run at once; 0 for one per core.
+
+    Returns:
+        The engines, target by target. Targets with the same plan share the file.
+
+    Raises:
+        BuildError: a source, a tool or the code is at fault; the class says which.
+    """
+    toolchain = find_zig(cache)
+    names = [path.name for path in (tree / "native" / "src").iterdir()]
+    chosen = [find_backend(name) for name in backends]
+    roots = {b.name: _roots(b, cache, report, tree) for b in chosen}
+    pairs = [(target, backend) for target in targets for backend in chosen]
+    plans = {
+        (target.id, backend.name): make_plan(target, backend, names)
+        for target, backend in pairs
+    }
+    started: dict[Plan, _Job] = {}
+    with ThreadPoolExecutor(jobs or job_count()) as pool:
+        try:
+            for (_, name), plan in plans.items():
+                if _nameless(plan) not in started:
+                    workshop = Workshop(cache, toolchain, roots[name])
+                    job = _Job(plan, name, cache, toolchain, workshop, report)
+                    started[_nameless(plan)] = job
+                    job.start(pool)
+            made = {key: job.finish() for key, job in started.items()}
+        except BaseException:
+            for job in started.values():
+                job.cancel()
+            raise
+    return tuple(
+        replace(made[_nameless(plans[target.id, backend.name])], target=target.id)
+        for target, backend in pairs
+    )
+
+
+def _nameless(plan: Plan) -> Plan:
+    """Return a plan that is equal for targets which differ in nothing it does."""
+    return replace(plan, target="")
+
+
+def _roots(backend: Backend, cache: Cache, report: Report, tree: Path) -> Roots:
+    sources = load_sources(tree / "native" / "build" / "sources.toml")
+    pinned = {name: sources[name] for name in (backend.source, "cpython")}
+    folders = {
+        name: str(ensure_source(source, cache, report))
+        for name, source in pinned.items()
+    }
+    return Roots(
+        folders={
+            **folders,
+            "tree": str(tree),
+            "generated": str(_generated(backend, cache, tree)),
+        },
+        digests={name: source.digest for name, source in pinned.items()},
+    )
+
+
+def _generated(backend: Backend, cache: Cache, tree: Path) -> Path:
+    """Return the folder with the C of the backend's module, as cffi writes it."""
+    path = tree / "native" / "abi" / "qe_abi.h"
+    try:
+        text = module_source(path.read_text(encoding="utf-8"), backend.module)
+    except ImportError:
+        raise
+    except Exception as error:  # cffi and its parser raise many kinds
+        raise DefinitionInvalid(path, str(error)) from error
+    folder = cache.path("generated", text_sha256(text)[:16])
+    if not folder.is_dir():
+        with cache.scratch() as scratch:
+            made = scratch / "made"
+            made.mkdir()
+            (made / f"{backend.module}.c").write_text(text, encoding="utf-8")
+            cache.keep_folder(made, folder)
+    return folder
+
+
+class _Job:
+    """One engine in the making: all its files are started, later it is finished."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        backend: str,
+        cache: Cache,
+        toolchain: Toolchain,
+        workshop: Workshop,
+        report: Report,
+    ) -> None:
+        self._plan = plan
+        self._backend = backend
+        self._cache = cache
+        self._toolchain = toolchain
+        self._workshop = workshop
+        self._report = report
+        self._futures: list[Future[Object]] = []
+
+    def start(self, pool: ThreadPoolExecutor) -> None:
+        self._futures = [
+            pool.submit(self._workshop.compile, self._plan.target, work)
+            for work in self._plan.compiles
+        ]
+
+    def cancel(self) -> None:
+        for future in self._futures:
+            future.cancel()
+
+    def finish(self) -> Engine:
+        plan = self._plan
+        objects = self._objects()
+        build_id = text_sha256(
+            self._toolchain.name,
+            __version__,
+            *plan.link,
+            plan.exports,
+            *(made.identity for made in objects),
+        )[:_BUILD_ID_DIGITS]
+        defines = version_defines(__version__, build_id)
+        version = self._workshop.compile(
+            plan.target,
+            replace(plan.version, arguments=(*plan.version.arguments, *defines)),
+        )
+        path, is_linked = self._link(plan, [*objects, version])
+        new = sum(made.is_new for made in objects)
+        if new or is_linked:
+            self._report.step(
+                "compile",
+                f"{plan.target} {self._backend}: {new} of {len(objects)} files,"
+                f" {path.stat().st_size / 1e6:.2f} MB, build {build_id}",
+            )
+        return Engine(
+            target=plan.target,
+            backend=self._backend,
+            path=path,
+            size_bytes=path.stat().st_size,
+            crc32=f"{zlib.crc32(path.read_bytes()):08x}",
+            sha256=file_sha256(path),
+            build_id=build_id,
+            is_new=bool(new) or is_linked,
+        )
+
+    def _objects(self) -> list[Object]:
+        objects: list[Object] = []
+        with self._report.progress(f"compiling for {self._plan.target}") as advance:
+            # In the order in which they end, so that a failure is told at once.
+            for future in as_completed(self._futures):
+                objects.append(future.result())
+                advance(len(objects), len(self._futures))
+        return [future.result() for future in self._futures]
+
+    def _link(self, plan: Plan, objects: Sequence[Object]) -> tuple[Path, bool]:
+        """Link under the final name: the format of macOS signs the name, too."""
+        key = text_sha256(
+            self._toolchain.name,
+            *plan.link,
+            plan.exports,
+            plan.file_name,
+            *(made.identity for made in objects),
+        )
+        folder = self._cache.path("engines", key[:32])
+        if _is_whole(folder, plan.file_name):
+            return folder / plan.file_name, False
+        if folder.is_dir():
+            self._cache.put_aside(folder, "changed-on-disk")
+        with self._cache.scratch() as scratch:
+            exports = scratch / "exports.txt"
+            made = scratch / "made"
+            try:
+                made.mkdir()
+                exports.write_text(plan.exports, encoding="utf-8")
+                # In a folder of its own, because its path must be of no consequence.
+                arguments = filled(plan.link, {"exports": str(exports)})
+                inputs = [str(item.path) for item in objects]
+                output = str(made / plan.file_name)
+                self._workshop.run(
+                    plan.target,
+                    plan.file_name,
+                    [*arguments, *inputs, "-o", output],
+                    scratch,
+                )
+                (made / plan.file_name).chmod(0o755)  # whatever the umask is
+                digest = file_sha256(made / plan.file_name)
+                (made / "sha256").write_text(digest, encoding="utf-8")
+            except OSError as error:
+                raise CacheUnwritable(folder, error.strerror or str(error)) from error
+            self._cache.keep_folder(made, folder)
+        return folder / plan.file_name, True
+
+
+def _is_whole(folder: Path, file_name: str) -> bool:
+    try:
+        wanted = (folder / "sha256").read_text(encoding="utf-8")
+        return file_sha256(folder / file_name) == wanted
+    except OSError:
+        return False
