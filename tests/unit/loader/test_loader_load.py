@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import pytest
@@ -223,10 +225,27 @@ def test_a_folder_in_an_engine_s_place_is_named(shelf, load, make_engine, host):
     assert load(shelf.path)["attempts"][0]["verdict"] == "not-a-file"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_named(shelf, load, make_engine, host):
-    shelf.add(host.id, make_engine().read_bytes()).chmod(0)
-    assert load(shelf.path)["attempts"][0]["verdict"] == "unreadable"
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_file_that_may_not_be_read_is_named(shelf, make_engine, host):
+    file = shelf.add(host.id, make_engine().read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # pytest's own folders are closed to other users
+        reachable = shutil.copytree(shelf.path, os.path.join(folder, "engines"))
+        os.chmod(os.path.join(reachable, file.relative_to(shelf.path)), 0)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                if os.geteuid() == 0:  # root may read everything; be nobody
+                    os.setresuid(65534, 65534, 65534)
+                try:
+                    find_and_load("sqlite", environment={}, package_shelf=reachable)
+                except LoadError as error:
+                    code = 0 if error.attempts[0].verdict == "unreadable" else 2
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="links as Linux does")
