@@ -161,12 +161,16 @@ _NAMING = ("No such table: ", "No such view: ", "No such index: ", "No such colu
 
 
 def _name_in(text: str, sql: str) -> int | None:
-    """Where the name that the message speaks of stands in sql, if it does."""
+    """Where the name that the message speaks of stands in sql, if in one place only."""
+    import re
+
     for opening in _NAMING:
         if text.startswith(opening):
             name = text[len(opening) :].rpartition(".")[2]
-            found = sql.lower().find(name.lower())
-            return found if found >= 0 else None
+            # As a word of its own, and not a literal.
+            word = rf"(?<![\w'$]){re.escape(name)}(?![\w'$])"
+            found = [match.start() for match in re.finditer(word, sql, re.IGNORECASE)]
+            return found[0] if len(found) == 1 else None
     return None
 
 
