@@ -1,3 +1,5 @@
+"""Reading platforms.toml. Long because one table holds every fault a file can have."""
+
 from __future__ import annotations
 
 import pytest
