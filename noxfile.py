@@ -42,9 +42,9 @@ PYTHON = ["bench", "engine", "native", "noxfile.py", "tests"]
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the wheel, publish it to a local store, install it, answer a query."""
+    """Build wheels into a local store; this machine's by default, and ask it."""
     provide(session, *BUILD, *AUDIT, *NPM, TOML)
-    session.run("python", "-m", "native.build", "first-light", *session.posargs)
+    session.run("python", "-m", "native.build", "build", *session.posargs)
 
 
 @nox.session

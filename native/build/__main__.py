@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,8 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     audit = add("audit", _audit, "Check wheels; fails if one is not what it must be.")
     audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
 
-    light = add("first-light", _first_light, "Build, publish, install and ask a query.")
-    _add_targets(light)
+    build = add("build", _build, "Build, audit and publish wheels; try this machine's.")
+    build.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="a target, family or alias; `all`; `none` for the wheel without engines;"
+        " by default those of this machine",
+    )
+    build.add_argument(
+        "--jobs", type=int, default=0, metavar="N", help="compilers at once"
+    )
 
     native = add("native-tests", _native_tests, "Run the C tests under sanitisers.")
     native.add_argument("tests", nargs="*", metavar="TEST", help="such as test_arrow")
@@ -124,10 +135,33 @@ def _audit(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
     return 0
 
 
-def _first_light(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
-    from native.build.first_light import Places, first_light
+def _build(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
+    from native.build.first_light import first_light, is_native, told_next
+    from native.build.settings import BUILD_TARGETS
+    from native.build.shelf import wheel_groups
+    from native.build.ship import Places, near, ship, told_wheels
 
-    first_light(cache, report, names=arguments.target, places=Places())
+    started = time.monotonic()
+    set_names = os.environ.get(BUILD_TARGETS, "").replace(",", " ").split()
+    names = arguments.targets or set_names or ["native"]
+    places = Places()
+    wheels = ship(wheel_groups(names), cache, report, places, jobs=arguments.jobs)
+    following = [
+        "",
+        "Next:",
+        "  nox -s verify        proves every wheel from its bytes",
+        "  nox -s roots         installs and runs them in real systems",
+    ]
+    if len(wheels) == 1 and is_native(wheels[0].targets):
+        first_light(wheels[0], report, places)
+        following = told_next(places)
+    report.line(f"\nDone in {time.monotonic() - started:.1f} s.\n")
+    for line in told_wheels(wheels):
+        report.line(f"  {line}")
+    report.line()
+    report.line(f"  wheels       {near(places.wheels)}")
+    report.line(f"  store        {near(places.store)}")
+    report.line("\n".join(following))
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from native.build import ROOT
 from native.build.backends import BACKENDS, find_backend
 from native.build.cache import file_sha256, text_sha256
 from native.build.errors import CacheUnwritable, DefinitionInvalid
+from native.build.logs import Logs
 from native.build.objects import Roots, Workshop
 from native.build.pins import load_sources
 from native.build.plan import filled, make_plan, version_defines
@@ -27,6 +28,7 @@ from native.cffi.generate import module_source
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from typing import Any
 
     from engineroom.platforms.target import Target
     from native.build.backends import Backend
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Engine", "build_engines", "job_count"]
 
 _BUILD_ID_DIGITS = 16
+# What the compiler takes for the largest file.
+_JOB_BYTES = 600_000_000
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,16 @@ class Engine:
 
 
 def job_count() -> int:
-    """Return how many compilers may run at once: as many as this process has cores."""
+    """Return how many compilers may run at once: one a core, if memory is enough."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):  # not told on macOS
+        return cores
+    return max(1, min(cores, free // _JOB_BYTES))
 
 
 def build_engines(
@@ -107,20 +117,15 @@ def build_engines(
         (target.id, backend.name): make_plan(target, backend, names)
         for target, backend in pairs
     }
-    started: dict[Plan, _Job] = {}
-    with ThreadPoolExecutor(jobs or job_count()) as pool:
-        try:
-            for (_, name), plan in plans.items():
-                if _nameless(plan) not in started:
-                    workshop = Workshop(cache, toolchain, roots[name])
-                    job = _Job(plan, name, cache, toolchain, workshop, report)
-                    started[_nameless(plan)] = job
-                    job.start(pool)
-            made = {key: job.finish() for key, job in started.items()}
-        except BaseException:
-            for job in started.values():
-                job.cancel()
-            raise
+    logs = Logs(cache)
+    jobs_by_plan: dict[Plan, _Job] = {}
+    for (_, name), plan in plans.items():
+        if _nameless(plan) not in jobs_by_plan:
+            workshop = Workshop(cache, toolchain, roots[name], logs)
+            job = _Job(plan, name, cache, toolchain, workshop)
+            jobs_by_plan[_nameless(plan)] = job
+    _run_jobs(list(jobs_by_plan.values()), jobs or job_count(), report)
+    made = {key: job.engine for key, job in jobs_by_plan.items()}
     return tuple(
         replace(made[_nameless(plans[target.id, backend.name])], target=target.id)
         for target, backend in pairs
@@ -168,8 +173,54 @@ def _generated(backend: Backend, cache: Cache, tree: Path) -> Path:
     return folder
 
 
+def _run_jobs(jobs: Sequence[_Job], most: int, report: Report) -> None:
+    """Compile the files of all engines side by side, and link each when it can be."""
+    what = f"compiling {len(jobs)} engines" if len(jobs) > 1 else "compiling"
+    with ThreadPoolExecutor(most) as pool, report.progress(what) as advance:
+        # The first file of a plan takes longest: those of all engines go first.
+        files = [(rank, job) for job in jobs for rank in range(job.file_count)]
+        waiting: dict[Future[Any], _Job] = {
+            job.start(pool, rank): job
+            for rank, job in sorted(files, key=lambda file: file[0])
+        }
+        total, done = len(waiting) + len(jobs), 0
+        try:
+            while waiting:
+                ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    job = waiting.pop(future)
+                    future.result()  # a failure is told at once
+                    done += 1
+                    advance(done, total)
+                    if job.is_finished:
+                        _tell(job, report)
+                    elif job not in waiting.values():
+                        waiting[pool.submit(job.finish)] = job
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _tell(job: _Job, report: Report) -> None:
+    engine = job.engine
+    if engine.is_new:
+        report.step(
+            "compile",
+            f"{engine.target} {engine.backend}: {job.new_count} files new,"
+            f" {engine.size_bytes / 1e6:.2f} MB, build {engine.build_id}",
+        )
+
+
 class _Job:
-    """One engine in the making: all its files are started, later it is finished."""
+    """One engine in the making: all its files are started, later it is finished.
+
+    Attributes:
+        engine: what came of it; there once it is finished.
+        is_finished: whether it is.
+        new_count: how many files were compiled for it just now.
+    """
+
+    engine: Engine
 
     def __init__(
         self,
@@ -178,34 +229,38 @@ class _Job:
         cache: Cache,
         toolchain: Toolchain,
         workshop: Workshop,
-        report: Report,
     ) -> None:
         self._plan = plan
         self._backend = backend
         self._cache = cache
         self._toolchain = toolchain
         self._workshop = workshop
-        self._report = report
         self._futures: list[Future[Object]] = []
+        self.is_finished = False
+        self.new_count = 0
 
-    def start(self, pool: ThreadPoolExecutor) -> None:
-        self._futures = [
-            pool.submit(self._workshop.compile, self._plan.target, work)
-            for work in self._plan.compiles
-        ]
+    @property
+    def file_count(self) -> int:
+        """How many files there are to start."""
+        return len(self._plan.compiles)
 
-    def cancel(self) -> None:
-        for future in self._futures:
-            future.cancel()
+    def start(self, pool: ThreadPoolExecutor, rank: int) -> Future[Object]:
+        """Begin to compile a file of the plan."""
+        work = self._plan.compiles[rank]
+        future = pool.submit(self._workshop.compile, self._plan.target, work)
+        self._futures.append(future)
+        return future
 
-    def finish(self) -> Engine:
+    def finish(self) -> None:
+        """Compile what tells the build's identity, and link."""
         plan = self._plan
-        objects = self._objects()
+        objects = [future.result() for future in self._futures]
         build_id = text_sha256(
             self._toolchain.name,
             __version__,
             *plan.link,
             plan.exports,
+            *plan.stand_in,
             *(made.identity for made in objects),
         )[:_BUILD_ID_DIGITS]
         defines = version_defines(__version__, build_id)
@@ -214,14 +269,8 @@ class _Job:
             replace(plan.version, arguments=(*plan.version.arguments, *defines)),
         )
         path, is_linked = self._link(plan, [*objects, version])
-        new = sum(made.is_new for made in objects)
-        if new or is_linked:
-            self._report.step(
-                "compile",
-                f"{plan.target} {self._backend}: {new} of {len(objects)} files,"
-                f" {path.stat().st_size / 1e6:.2f} MB, build {build_id}",
-            )
-        return Engine(
+        self.new_count = sum(made.is_new for made in objects)
+        self.engine = Engine(
             target=plan.target,
             backend=self._backend,
             path=path,
@@ -229,17 +278,9 @@ class _Job:
             crc32=f"{zlib.crc32(path.read_bytes()):08x}",
             sha256=file_sha256(path),
             build_id=build_id,
-            is_new=bool(new) or is_linked,
+            is_new=bool(self.new_count) or is_linked,
         )
-
-    def _objects(self) -> list[Object]:
-        objects: list[Object] = []
-        with self._report.progress(f"compiling for {self._plan.target}") as advance:
-            # In the order in which they end, so that a failure is told at once.
-            for future in as_completed(self._futures):
-                objects.append(future.result())
-                advance(len(objects), len(self._futures))
-        return [future.result() for future in self._futures]
+        self.is_finished = True
 
     def _link(self, plan: Plan, objects: Sequence[Object]) -> tuple[Path, bool]:
         """Link under the final name: the format of macOS signs the name, too."""
@@ -247,6 +288,7 @@ class _Job:
             self._toolchain.name,
             *plan.link,
             plan.exports,
+            *plan.stand_in,
             plan.file_name,
             *(made.identity for made in objects),
         )
@@ -262,7 +304,9 @@ class _Job:
                 made.mkdir()
                 exports.write_text(plan.exports, encoding="utf-8")
                 # In a folder of its own, because its path must be of no consequence.
-                arguments = filled(plan.link, {"exports": str(exports)})
+                libc = self._stand_in(plan, scratch)
+                roots = {"exports": str(exports), "libc": str(libc)}
+                arguments = filled(plan.link, roots)
                 inputs = [str(item.path) for item in objects]
                 output = str(made / plan.file_name)
                 self._workshop.run(
@@ -278,6 +322,16 @@ class _Job:
                 raise CacheUnwritable(folder, error.strerror or str(error)) from error
             self._cache.keep_folder(made, folder)
         return folder / plan.file_name, True
+
+    def _stand_in(self, plan: Plan, scratch: Path) -> Path:
+        """Make what is linked in place of the libc, where the plan has something."""
+        made = scratch / "libc.so"
+        if plan.stand_in:
+            empty = scratch / "empty.c"
+            empty.touch()
+            arguments = [*plan.stand_in, str(empty), "-o", str(made)]
+            self._workshop.run(plan.target, made.name, arguments, scratch)
+        return made
 
 
 def _is_whole(folder: Path, file_name: str) -> bool:

@@ -22,6 +22,7 @@ from native.build import ROOT
 from native.build.backends import find_backend
 from native.build.engine import job_count
 from native.build.errors import ToolUnusable
+from native.build.logs import Logs
 from native.build.objects import Roots, Workshop
 from native.build.pins import load_sources
 from native.build.plan import POSIX, WARNINGS, Compile, version_defines
@@ -175,7 +176,7 @@ class _Bench:
             source.name: str(ensure_source(source, cache, report)),
         }
         roots = Roots(folders=folders, digests={source.name: source.digest})
-        self._workshop = Workshop(cache, compiler, roots)
+        self._workshop = Workshop(cache, compiler, roots, Logs(cache))
         self._sanitiser = sanitiser
         self._tree = tree
         self._folder = folder

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from native.build.cache import Cache
+    from native.build.logs import Logs
     from native.build.plan import Compile
     from native.build.toolchain import Toolchain
 
@@ -75,10 +76,14 @@ class Workshop:
         cache: where things are kept.
         toolchain: the compiler.
         roots: where the files of the plans are.
+        logs: told of every command.
     """
 
-    def __init__(self, cache: Cache, toolchain: Toolchain, roots: Roots) -> None:
+    def __init__(
+        self, cache: Cache, toolchain: Toolchain, roots: Roots, logs: Logs
+    ) -> None:
         self._cache = cache
+        self._logs = logs
         self._toolchain = toolchain
         self._roots = roots
         self._hashes: dict[tuple[str, int, int], str] = {}
@@ -118,6 +123,7 @@ class Workshop:
         """
         command = [*self._toolchain.command, *arguments]
         own = {"TMPDIR": str(scratch), "ZIG_LOCAL_CACHE_DIR": str(scratch / "zig")}
+        started = time.monotonic()
         done = subprocess.run(
             command,
             env={**self._toolchain.environment, **own},
@@ -127,6 +133,13 @@ class Workshop:
             text=True,
             errors="replace",
             check=False,
+        )
+        self._logs.add(
+            target,
+            self._repeatable(command),
+            exit_code=done.returncode,
+            seconds=time.monotonic() - started,
+            output=done.stdout,
         )
         if done.returncode:
             raise self._failure(target, file, command, done.stdout)
@@ -225,13 +238,6 @@ class Workshop:
     def _failure(
         self, target: str, file: str, command: Sequence[str], output: str
     ) -> CompileFailed:
-        # Results of a failed run go nowhere, so the command to repeat it makes none.
-        shown = [
-            os.devnull if _is_below(word, str(self._cache.path("scratch"))) else word
-            for word in command
-        ]
-        log_path = self._cache.path("logs", f"{target}-{Path(file).name}.log")
-        self._cache.keep_text(f"$ {shlex.join(shown)}\n\n{output}", log_path)
         lines = output.strip().splitlines()
         if len(lines) > _SHOWN_LINES:
             more = f"... {len(lines) - _SHOWN_LINES} more lines in the log"
@@ -239,10 +245,15 @@ class Workshop:
         return CompileFailed(
             target,
             file,
-            command=shlex.join(shown),
-            log_path=log_path,
+            command=shlex.join(self._repeatable(command)),
+            log_path=self._logs.path(target),
             output="\n".join(lines),
         )
+
+    def _repeatable(self, command: Sequence[str]) -> list[str]:
+        """The command without the scratch files that are gone when it is repeated."""
+        scratch = str(self._cache.path("scratch"))
+        return [os.devnull if _is_below(word, scratch) else word for word in command]
 
     def _place(self, identity: str) -> Path:
         return self._cache.path("objects", identity[:2], f"{identity}.o")

@@ -46,6 +46,8 @@ PYTHON = (
     "-isystem",
     "{cpython}",
 )
+# Without the compiler's libc, but with its run-time functions; see `_stand_in`.
+MUSL = ("-nostdlib", "-lcompiler_rt", "-Wl,--no-as-needed", "{libc}")
 # What we did not write is compiled without warnings: nobody here would mend it.
 FOREIGN = ("-w",)
 
@@ -76,6 +78,8 @@ class Plan:
         version: the one file that tells which build this is; it is compiled last.
         link: arguments for the linker, without objects and what it makes.
         exports: the text of the file that names what the engine exports.
+        stand_in: arguments that make `{libc}`, which the link takes for the libc; none
+            where the compiler brings the right one.
     """
 
     target: str
@@ -84,6 +88,7 @@ class Plan:
     version: Compile
     link: tuple[str, ...]
     exports: str
+    stand_in: tuple[str, ...]
 
 
 def make_plan(target: Target, backend: Backend, source_names: Iterable[str]) -> Plan:
@@ -131,6 +136,7 @@ def make_plan(target: Target, backend: Backend, source_names: Iterable[str]) -> 
         version=version,
         link=_link(target, backend, machine),
         exports=_exports(target, backend),
+        stand_in=_stand_in(target, machine),
     )
 
 
@@ -172,6 +178,7 @@ def _link(
         )
     return (
         *shared,
+        *(MUSL if target.libc == "musl" else ()),
         "-Wl,--version-script={exports}",
         "-Wl,--gc-sections",
         "-Wl,--as-needed",
@@ -181,6 +188,20 @@ def _link(
         "-Wl,-z,relro",
         "-Wl,-z,noexecstack",
     )
+
+
+def _stand_in(target: Target, machine: tuple[str, ...]) -> tuple[str, ...]:
+    """Arguments for a library that is called as musl is where engines run, and empty.
+
+    The compiler's own musl is called `libc.so`, a name that a machine has with its
+    compilers only, and has functions that are newer than the floor. A library may leave
+    its symbols open, so nothing has to be in it; the audit holds what is left open
+    against what the floor exports.
+    """
+    if target.libc != "musl":
+        return ()
+    name = target.libraries[0]
+    return (*machine, "-shared", "-nostdlib", "-s", "-g0", f"-Wl,-soname,{name}")
 
 
 def _exports(target: Target, backend: Backend) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engineroom.platforms.rows import TARGETS
 from engineroom.platforms.select import select_targets
+from engineroom.platforms.target import EVERY, NATIVE
 from engineroom.version import __version__
 from native.build.cache import text_sha256
 from native.build.errors import WheelsMixed
@@ -32,6 +33,7 @@ __all__ = [
     "bill_of_materials",
     "manifest_text",
     "shelve",
+    "wheel_groups",
     "wheel_tag",
     "wheel_targets",
 ]
@@ -52,19 +54,33 @@ def wheel_targets(environ: Mapping[str, str] = os.environ) -> tuple[Target, ...]
         NoNativeTarget: nothing is set, and no target fits this machine.
         WheelsMixed: the setting names targets that do not share a wheel.
     """
-    names = environ.get(BUILD_TARGETS, "native").replace(",", " ").split()
-    if names == [NO_TARGETS]:
-        return ()
-    tags = dict.fromkeys(target.wheel_tag for target in select_targets(names))
-    wheels = [
-        (tag, tuple(target for target in TARGETS if target.wheel_tag == tag))
-        for tag in tags
-    ]
+    named = environ.get(BUILD_TARGETS) or NATIVE[0]
+    wheels = wheel_groups(named.replace(",", " ").split())
     if len(wheels) != 1:
         raise WheelsMixed(
-            [(tag, [target.id for target in targets]) for tag, targets in wheels]
+            [(wheel_tag(targets), [t.id for t in targets]) for targets in wheels]
         )
-    return wheels[0][1]
+    return wheels[0]
+
+
+def wheel_groups(names: Sequence[str]) -> tuple[tuple[Target, ...], ...]:
+    """Return the targets of each wheel that carries any of those named.
+
+    Args:
+        names: targets, families or aliases; `none` is the wheel without engines, and
+            `all` is every wheel there is.
+
+    Raises:
+        UnknownTarget: a name is none of ours.
+        NoNativeTarget: `native`, where no target fits this machine.
+    """
+    named = [name for name in names if name != NO_TARGETS]
+    tags = dict.fromkeys(target.wheel_tag for target in select_targets(named))
+    pure = [()] if NO_TARGETS in names or EVERY in names else []
+    return (
+        *(tuple(t for t in TARGETS if t.wheel_tag == tag) for tag in tags),
+        *pure,
+    )
 
 
 def wheel_tag(targets: Sequence[Target]) -> str:

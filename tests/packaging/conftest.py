@@ -54,6 +54,12 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def copy_of_tree() -> Callable[[Path], Path]:
+    """Copies the tree into a folder that is not there yet."""
+    return copy_tree
+
+
+@pytest.fixture
 def light(tmp_path: Path, cache: Cache) -> Light:
     """A light tree with an empty cache of its own."""
     return Light(tmp_path / "light", tmp_path / "light-cache", cache)

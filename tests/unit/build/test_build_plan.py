@@ -128,11 +128,21 @@ def test_linux_links_with_immediate_binding_and_one_export() -> None:
     assert plan.link == (
         "-target", "aarch64-linux-musl", "-mcpu=generic",
         "-shared", "-s", "-g0", "-fno-sanitize=all",
+        "-nostdlib", "-lcompiler_rt", "-Wl,--no-as-needed", "{libc}",
         "-Wl,--version-script={exports}", "-Wl,--gc-sections", "-Wl,--as-needed",
         "-Wl,--build-id=none", "-Wl,-soname,_qe_sqlite.abi3.so",
         "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack",
     )  # fmt: skip
     assert plan.exports == "{ global: PyInit__qe_sqlite; local: *; };\n"
+
+
+def test_musl_engines_link_with_a_libc_of_the_name_that_machines_have() -> None:
+    assert plan_for("linux-musl-arm64").stand_in == (
+        "-target", "aarch64-linux-musl", "-mcpu=generic",
+        "-shared", "-nostdlib", "-s", "-g0", "-Wl,-soname,libc.musl-aarch64.so.1",
+    )  # fmt: skip
+    assert plan_for("rhel-arm64").stand_in == ()
+    assert "{libc}" not in plan_for("rhel-arm64").link
 
 
 def test_macos_links_under_the_final_name_with_one_export() -> None:

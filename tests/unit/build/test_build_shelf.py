@@ -17,6 +17,7 @@ from native.build.shelf import (
     bill_of_materials,
     manifest_text,
     shelve,
+    wheel_groups,
     wheel_tag,
     wheel_targets,
 )
@@ -57,9 +58,44 @@ def test_targets_of_several_wheels_are_refused_with_each_wheel() -> None:
 
     assert caught.value.code == "ER6020"
     assert caught.value.wheels == (
-        ("macosx_11_0_arm64", ("darwin-arm64",)),
-        ("musllinux_1_2_aarch64", ("linux-musl-arm64",)),
+        ("cp39-abi3-macosx_11_0_arm64", ("darwin-arm64",)),
+        ("cp39-abi3-musllinux_1_2_aarch64", ("linux-musl-arm64",)),
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "wheels"),
+    [
+        pytest.param(
+            ["rhel"],
+            [
+                ["debian-openssl-3-x86_64", "rhel-x86_64"],
+                ["debian-openssl-3-arm64", "rhel-arm64"],
+            ],
+            id="family",
+        ),
+        pytest.param(["none"], [[]], id="pure"),
+        pytest.param(
+            ["linux-musl-arm64", "none"], [["linux-musl-arm64"], []], id="two-wheels"
+        ),
+    ],
+)
+def test_every_wheel_that_has_a_named_target_is_built_whole(
+    names: list[str], wheels: list[list[str]]
+) -> None:
+    groups = wheel_groups(names)
+
+    assert [[target.id for target in group] for group in groups] == wheels
+
+
+def test_all_is_every_target_once_and_the_pure_wheel() -> None:
+    groups = wheel_groups(["all"])
+
+    assert sorted(t.id for group in groups for t in group) == sorted(
+        target.id for target in TARGETS
+    )
+    assert len({wheel_tag(group) for group in groups}) == len(groups) == 7
+    assert groups[-1] == ()
 
 
 def test_an_unknown_target_is_refused_with_the_nearest() -> None:
