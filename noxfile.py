@@ -28,7 +28,10 @@ nox.options.sessions = ["lint", "types", "native", "tests"]
 # What the wheel is built with: pyproject.toml has the versions.
 BUILD = nox.project.load_toml("pyproject.toml")["build-system"]["requires"]
 TOML = "tomli; python_version < '3.11'"
-AUDIT = ["abi3audit", "pyelftools", "virtualenv"]
+AUDIT = [
+    "abi3audit", "abi3info", "auditwheel", "check-wheel-contents", "delocate",
+    "pyelftools", "twine",
+]  # fmt: skip
 TEST = ["dbapi-compliance", "hypothesis", "pyarrow", "pytest>=8", "rich>=13", "uv"]
 LINT = ["clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5"]
 TYPES = ["mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13"]
@@ -43,14 +46,22 @@ PYTHON = ["bench", "engine", "native", "noxfile.py", "tests"]
 @nox.session
 def build(session: nox.Session) -> None:
     """Build wheels into a local store; this machine's by default, and ask it."""
-    provide(session, *BUILD, *AUDIT, *NPM, TOML)
+    provide(session, *BUILD, *AUDIT, *NPM, TOML, "virtualenv")
     session.run("python", "-m", "native.build", "build", *session.posargs)
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Prove the wheels in build/wheels by reading them; words after -- go to it."""
+    provide(session, *BUILD, *AUDIT, TOML)
+    path = {"PYTHONPATH": "engine:."}
+    session.run("python", "-m", "native.audit", *session.posargs, env=path)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests against the installed wheel; words after -- go to pytest."""
-    provide(session, *BUILD, *AUDIT, *NPM, *TEST, TOML, "cffi>=1.15")
+    provide(session, *BUILD, *AUDIT, *NPM, *TEST, TOML, "cffi>=1.15", "virtualenv")
     install_wheel(session)
     session.run("python", "-m", "pytest", *(session.posargs or ["tests"]))
 

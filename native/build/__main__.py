@@ -61,9 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_targets(wheel)
     wheel.add_argument("--folder", type=Path, default=Path("build/wheels"))
 
-    audit = add("audit", _audit, "Check wheels; fails if one is not what it must be.")
-    audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
-
     build = add("build", _build, "Build, audit and publish wheels; try this machine's.")
     build.add_argument(
         "targets",
@@ -121,17 +118,6 @@ def _wheel(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
 
     del cache
     report.line(str(build_wheel(arguments.folder.absolute(), arguments.target)))
-    return 0
-
-
-def _audit(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
-    from native.build.audit import audit_wheel, refuse_bad, table
-
-    del cache
-    for wheel in arguments.wheels:
-        checks = audit_wheel(wheel)
-        report.line(table(checks))
-        refuse_bad(wheel, checks)
     return 0
 
 

@@ -287,7 +287,7 @@ class AuditFailed(BuildError):
         )
         super().__init__(
             f"`{wheel.name}` is refused by {len(self.findings)} checks:{listed}",
-            hint="`python -m native.build audit WHEEL` repeats the audit",
+            hint="`python -m native.audit WHEEL` repeats the audit",
         )
 
 

@@ -16,7 +16,7 @@ import pytest
 import engineroom
 from engineroom.platforms.binary import read_file
 from engineroom.platforms.select import native_targets
-from native.build.elf import read_elf
+from native.audit.elf import read_elf
 from native.build.engine import build_engines
 from native.build.report import Report
 from native.build.sqlite_options import SQLITE_OPTIONS

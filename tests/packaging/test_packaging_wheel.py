@@ -20,8 +20,8 @@ import pytest
 from engineroom.platforms.rows import TARGETS
 from engineroom.platforms.select import native_targets
 from engineroom.version import __version__
+from native.audit import audit_wheel
 from native.build import ROOT
-from native.build.audit import audit_wheel
 from native.build.cache import file_sha256
 from native.build.first_light import isolated_pip
 
@@ -232,16 +232,6 @@ def test_an_engine_that_no_manifest_lists_is_found(wheel: Path, tmp_path: Path) 
         archive.writestr("engineroom/engines/extra/_qe_sqlite.abi3.so", b"extra")
 
     assert (wheel.name, "engine files") in bad(changed)
-
-
-def test_a_missing_bill_of_materials_is_found(wheel: Path, tmp_path: Path) -> None:
-    changed = rewrite(
-        wheel,
-        tmp_path / wheel.name,
-        lambda name, data: None if "/sboms/" in name else data,
-    )
-
-    assert bad(changed) == [(wheel.name, "bill of materials")]
 
 
 def test_the_name_of_a_build_folder_in_an_engine_is_found(

@@ -1,7 +1,7 @@
 """What the audit reads of an ELF file, through pyelftools.
 
 Not through `engineroom.platforms.binary`, which the loader uses: two readers that share
-no code check each other (tests/packaging holds them against each other).
+no code check each other (tests/audit holds them against each other).
 """
 
 from __future__ import annotations
@@ -35,13 +35,17 @@ class Elf:
         name: its soname.
         run_paths: folders it would search for libraries.
         exports: the symbols it defines for others, sorted.
-        loose_imports: symbols that it must have and that no library's version vouches
-            for, sorted.
+        loose_imports: symbols that it wants and that no library's version vouches for,
+            sorted.
+        weak_imports: those of them that it can do without.
         has_text_relocations: whether loading it writes into its code.
         is_stack_executable: whether it asks for that.
         is_relocation_read_only: whether its tables are made read-only after loading.
         is_bound_now: whether all symbols are bound when it is loaded.
         debug_sections: sections that only debuggers read.
+        has_packed_relocations: whether it has relocations in the form of DT_RELR.
+        has_writable_code: whether a part of it can be written to and executed.
+        page_bytes: the largest page it can be loaded with.
     """
 
     bits: int
@@ -53,11 +57,15 @@ class Elf:
     run_paths: tuple[str, ...]
     exports: tuple[str, ...]
     loose_imports: tuple[str, ...]
+    weak_imports: tuple[str, ...]
     has_text_relocations: bool
     is_stack_executable: bool
     is_relocation_read_only: bool
     is_bound_now: bool
     debug_sections: tuple[str, ...]
+    has_packed_relocations: bool
+    has_writable_code: bool
+    page_bytes: int
 
 
 def read_elf(data: bytes) -> Elf:
@@ -79,9 +87,11 @@ def _read(file: Any) -> Elf:
     flags = sum(dynamic.get("DT_FLAGS", []))
     flags_1 = sum(dynamic.get("DT_FLAGS_1", []))
     segments = {segment["p_type"]: segment for segment in file.iter_segments()}
+    loads = [s for s in file.iter_segments() if s["p_type"] == "PT_LOAD"]
     stack = segments.get("PT_GNU_STACK")
     symbols = file.get_section_by_name(".dynsym")
     named = [symbol for symbol in symbols.iter_symbols() if symbol.name]
+    loose = _loose_imports(file, symbols)
     return Elf(
         bits=file.elfclass,
         cpu=_CPUS.get(file["e_machine"], str(file["e_machine"])),
@@ -91,7 +101,8 @@ def _read(file: Any) -> Elf:
         name="".join(dynamic.get("DT_SONAME", [])),
         run_paths=(*dynamic.get("DT_RPATH", []), *dynamic.get("DT_RUNPATH", [])),
         exports=tuple(sorted(s.name for s in named if s["st_shndx"] != "SHN_UNDEF")),
-        loose_imports=_loose_imports(file, symbols),
+        loose_imports=tuple(sorted(loose)),
+        weak_imports=tuple(sorted(name for name in loose if loose[name])),
         has_text_relocations="DT_TEXTREL" in dynamic or bool(flags & _TEXT_RELOCATIONS),
         # Without the segment the kernel makes the stack executable.
         is_stack_executable=stack is None or bool(stack["p_flags"] & 1),
@@ -104,6 +115,9 @@ def _read(file: Any) -> Elf:
             for section in file.iter_sections()
             if section.name.startswith((".debug", ".zdebug", ".symtab", ".stab"))
         ),
+        has_packed_relocations="DT_RELR" in dynamic or "DT_RELRSZ" in dynamic,
+        has_writable_code=any(s["p_flags"] & 3 == 3 for s in loads),
+        page_bytes=min((s["p_align"] for s in loads), default=0),
     )
 
 
@@ -124,17 +138,17 @@ def _dynamic_tags(file: Any) -> dict[str, list[Any]]:
     return tags
 
 
-def _loose_imports(file: Any, symbols: Any) -> tuple[str, ...]:
+def _loose_imports(file: Any, symbols: Any) -> dict[str, bool]:
+    """Return the symbols wanted without a version, and whether each is weak."""
     versions = file.get_section_by_name(".gnu.version")
-    loose: list[str] = []
+    loose: dict[str, bool] = {}
     for index, symbol in enumerate(symbols.iter_symbols()):
-        is_wanted = symbol["st_shndx"] == "SHN_UNDEF" and symbol.name
-        if not is_wanted or symbol["st_info"]["bind"] == "STB_WEAK":
+        if symbol["st_shndx"] != "SHN_UNDEF" or not symbol.name:
             continue
         number = versions.get_symbol(index)["ndx"] if versions is not None else 0
         if not isinstance(number, int) or number <= 1:  # 0 and 1 stand for none
-            loose.append(symbol.name)
-    return tuple(sorted(loose))
+            loose[symbol.name] = symbol["st_info"]["bind"] == "STB_WEAK"
+    return loose
 
 
 def _needed_versions(file: Any) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Tests of the audit: real binaries and wheels, each wrong in one way."""
