@@ -810,8 +810,8 @@ static bool append_all(reader *self, PyObject *list, qe_worker *worker, ahead *n
   return goes_on && append_rows(self, list, INT64_MAX);
 }
 
-/* fetchall() of a long result; false with an exception. Without memory for a second
- * thread the caller goes on with one. */
+/* fetchall() of a long result; false with an exception. Where no second thread can be
+ * had, it appends the rows at hand, and the caller goes on batch by batch. */
 static bool fetch_ahead(reader *self, PyObject *list) {
   ahead next = {.statement = self->statement};
   qe_worker *worker = NULL;
@@ -826,6 +826,8 @@ static bool fetch_ahead(reader *self, PyObject *list) {
   worker = qe__worker_start();
   if (worker && qe__statement_spare(self->statement, &next.batch)) {
     is_done = append_all(self, list, worker, &next);
+  } else {
+    is_done = append_rows(self, list, INT64_MAX);
   }
   qe__worker_stop(worker);
   qe__batch_clear(&next.batch);

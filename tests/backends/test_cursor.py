@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -302,3 +304,28 @@ def test_a_generator_that_fails_stops_executemany(connection: Connection) -> Non
     with pytest.raises(LookupError, match="no more"):
         connection.executemany("INSERT INTO t VALUES (?)", rows())
     assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bounds threads as Linux does")
+def test_long_results_and_inserts_need_no_second_thread() -> None:
+    """fetchall() once waited for ever for a thread that could not be made."""
+    code = """
+import os, resource
+import engineroom
+connection = engineroom.connect("sqlite://:memory:")
+connection.execute("CREATE TABLE t (a INTEGER)")
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+if os.geteuid() == 0:  # root may have as many as it likes; be nobody
+    os.setresuid(65534, 65534, 65534)
+rows = [(n,) for n in range(20_000)]
+connection.cursor().executemany("INSERT INTO t VALUES (?)", rows)
+assert connection.execute("SELECT a FROM t ORDER BY a").fetchall() == rows
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
