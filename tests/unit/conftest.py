@@ -139,6 +139,9 @@ class Described:
         header.interpreter = interpreter
         return header
 
+    def has_file(self, path):
+        return path in self._files
+
     def text(self, path):
         if path not in self._files:
             raise FileNotFoundError(2, "No such file or directory", path)

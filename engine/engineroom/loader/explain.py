@@ -33,6 +33,8 @@ MENDED_BY = {
     " file system",
     "unreadable": "let this user read the file",
 }
+# Verdicts of targets that might yet get an engine here.
+LEFT_TO_TRY = {"no-engine", "excluded", "libc-unknown"}
 # What helps where this Python, rather than its system, is the obstacle.
 PYTHON_MENDED_BY = {
     "needs-cpython": "use CPython 3.9 or newer",
@@ -48,6 +50,15 @@ def explain(
     verdicts = [attempt.verdict for attempt in attempts]
     kind = LoadError
     refused = next((a for a in attempts if a.path and a.verdict != "fits"), None)
+    if (
+        refused is not None
+        and refused.verdict == "no-manifest"
+        and not overrides.folder
+        and not LEFT_TO_TRY.intersection(verdicts)
+    ):
+        # The wheel without engines, on a system that none is made for: it is the right
+        # wheel, and installing it once more would change nothing.
+        refused = None
     if any(verdict in PYTHON_MENDED_BY for verdict in verdicts):
         found = next(a for a in attempts if a.verdict in PYTHON_MENDED_BY)
         kind = UnsupportedPlatform

@@ -4,8 +4,9 @@ Pure: facts, rows and engines go in, candidates with verdicts come out. No file 
 read here, so every odd system is a row of a table test. An unknown fact never passes
 for a fitting one; the one thing a user's choice of target lifts is an unknown.
 
-All TLS-bound choices (which OpenSSL this process has already loaded) join `judge` with
-the first backend that speaks TLS; SQLite's engines fit without.
+Of two targets that fit, the one whose OpenSSL is not on the system comes last. That is
+a preference and no verdict: SQLite's engines need none. What a backend with TLS must
+not do without joins `judge` with the first one.
 """
 
 from __future__ import annotations
@@ -117,7 +118,14 @@ def _fits(target: Target, facts: Facts) -> Verdict:
         has = f"the version of {name} here is unknown; {target.libc_floor} is needed"
     else:
         has = f"{name} {facts.libc_version} is {target.libc_floor} or newer"
+    if _lacks_openssl(target, facts):
+        has += f"; it is for OpenSSL 3, here is {facts.openssl}"
     return Verdict("fits", f"{target.os} {target.cpu}, {has}")
+
+
+def _lacks_openssl(target: Target, facts: Facts) -> bool:
+    """Say whether a target binds OpenSSL 3 alone and the system has only 1.1."""
+    return target.tls == "system-openssl-3" and facts.openssl.value == "1.1"
 
 
 def _libc_name(target: Target) -> str:
@@ -143,7 +151,7 @@ def candidates(
     Args:
         facts: what this process is.
         engines: the engines at hand, in the order of preference for one target.
-        targets: the rows, in the order of preference.
+        targets: the rows, in the order of preference among equals.
         backend: the backend an engine must be for.
         chosen: the targets a setting restricts the choice to, or None.
 
@@ -158,7 +166,7 @@ def candidates(
 
     first: list[tuple[Target, Verdict, AnyEngine | None]] = []
     rest: list[tuple[Target, Verdict, AnyEngine | None]] = []
-    for target in targets:
+    for target in sorted(targets, key=lambda target: _lacks_openssl(target, facts)):
         verdict = judge(target, facts)
         if chosen is not None and target not in chosen:
             verdict = Verdict("excluded", "a setting restricts the choice")

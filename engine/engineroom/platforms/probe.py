@@ -59,6 +59,10 @@ if TYPE_CHECKING:
             """The header of a binary; raises OSError or MalformedBinary."""
             ...
 
+        def has_file(self, path: str) -> bool:
+            """Whether there is a file at `path`."""
+            ...
+
         def text(self, path: str) -> str:
             """The text of a small file; raises OSError."""
             ...
@@ -87,6 +91,17 @@ CPU_WORDS = {
 }
 # What a 64-bit CPU is called in a process with 32-bit pointers.
 NARROW = {"x86_64": "x86", "arm64": "arm"}
+
+# Where the dynamic loaders of glibc look without being told, the likeliest first: the
+# folders of Debian, those of RHEL and SUSE, the plain ones. What LD_LIBRARY_PATH or a
+# run path adds is not the system's.
+LIBRARY_FOLDERS = {
+    "x86_64": ("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu"),
+    "arm64": ("/usr/lib/aarch64-linux-gnu", "/lib/aarch64-linux-gnu"),
+}
+PLAIN_FOLDERS = ("/usr/lib64", "/lib64", "/usr/lib", "/lib")
+# The OpenSSLs that a target can bind, the newer first.
+OPENSSL_FILES = (("3", "libssl.so.3"), ("1.1", "libssl.so.1.1"))
 
 SYSTEM_WORDS = {"win32": "windows", "cygwin": "cygwin"}
 
@@ -122,6 +137,8 @@ class Facts:
         kernel_cpu: the CPU in the kernel's own word.
         libc: `glibc`, `musl`, `bionic`, `libSystem`, or None.
         libc_version: its version; macOS's own for `libSystem`.
+        openssl: the newest OpenSSL in the standard folders of a glibc system, `3` or
+            `1.1`; None where there is none, or it was not looked for.
         interpreter: the program that loaded this process (ELF), or None.
         implementation: `cpython`, `pypy`, ...
         python_version: the version of the language.
@@ -139,6 +156,7 @@ class Facts:
         "kernel_cpu",
         "libc",
         "libc_version",
+        "openssl",
         "os",
         "pointer_bits",
         "python_version",
@@ -151,6 +169,7 @@ class Facts:
     kernel_cpu: Fact
     libc: Fact
     libc_version: Fact
+    openssl: Fact
     interpreter: Fact
     implementation: Fact
     python_version: Fact
@@ -215,6 +234,10 @@ class ThisMachine:
     def header(self, path: str) -> Header:
         """Read the header of the file at `path`."""
         return read_file(path)
+
+    def has_file(self, path: str) -> bool:
+        """Ask the file system, following links."""
+        return os.path.isfile(path)
 
     def text(self, path: str) -> str:
         """Read at most 64 KiB of the file at `path`."""
@@ -282,6 +305,7 @@ def probe(machine: Machine | None = None, *, thorough: bool = False) -> Facts:
         kernel_cpu=Fact(kernel_cpu or None, "uname"),
         libc=libc,
         libc_version=libc_version,
+        openssl=_openssl(machine, cpu, libc),
         interpreter=interpreter,
         implementation=Fact(implementation, "sys.implementation"),
         python_version=Fact(version, "sys.version_info"),
@@ -345,6 +369,16 @@ def _libc(
         Fact(None, f"confstr says {answer or 'nothing'}; {interpreter.source}"),
         Fact(None, "libc unknown"),
     )
+
+
+def _openssl(machine: Machine, cpu: str, libc: Fact) -> Fact:
+    if libc.value != "glibc":
+        return Fact(None, "only looked for where a target's choice hangs on it")
+    for version, name in OPENSSL_FILES:
+        for folder in (*LIBRARY_FOLDERS.get(cpu, ()), *PLAIN_FOLDERS):
+            if machine.has_file(f"{folder}/{name}"):
+                return Fact(version, f"{folder}/{name}")
+    return Fact(None, "the standard library folders have none")
 
 
 def _macos_version(machine: Machine, release: str) -> Fact:

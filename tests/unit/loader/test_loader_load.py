@@ -485,6 +485,33 @@ def test_on_a_process_that_no_engine_fits_the_error_says_why(
     assert str(again.facts) == str(error.facts)
 
 
+def test_with_the_wheel_without_engines_a_system_that_none_is_for_is_told_so(
+    described, tmp_path
+):
+    """Not to install the same wheel again, which is the right one there."""
+    with pytest.raises(UnsupportedPlatform) as caught:
+        find_and_load(
+            "sqlite",
+            environment={},
+            package_shelf=str(tmp_path),
+            machine=described(bits=32),
+        )
+    assert caught.value.cause.startswith("There is no sqlite engine for cpython")
+    assert "reinstall" not in caught.value.hint
+    assert caught.value.attempts[0].verdict == "no-manifest"
+
+
+def test_with_the_wheel_without_engines_where_one_would_fit_reinstalling_helps(
+    described, tmp_path
+):
+    with pytest.raises(LoadError) as caught:
+        find_and_load(
+            "sqlite", environment={}, package_shelf=str(tmp_path), machine=described()
+        )
+    assert type(caught.value) is LoadError
+    assert "--force-reinstall" in caught.value.hint
+
+
 def test_on_a_python_that_no_engine_fits_a_file_setting_does_not_help(
     described, tmp_path
 ):

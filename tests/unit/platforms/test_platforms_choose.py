@@ -243,3 +243,69 @@ def test_candidates_under_a_setting_do_not_trust_it_against_a_fact(
     found = plan(facts, [Listed(target)], chosen=targets_named(target))
     assert (target, word, None) in found
     assert all(engine is None for _, _, engine in found)
+
+
+DEBIAN_3 = {"/usr/lib/x86_64-linux-gnu/libssl.so.3": ""}
+DEBIAN_1_1 = {"/usr/lib/x86_64-linux-gnu/libssl.so.1.1": ""}
+RHEL_8 = {"/usr/lib64/libssl.so.1.1": ""}
+ARM_1_1 = {"/lib/aarch64-linux-gnu/libssl.so.1.1": ""}
+
+
+@pytest.mark.parametrize(
+    ("description", "order"),
+    [
+        pytest.param(
+            {"confstr": "glibc 2.31", "files": DEBIAN_1_1},
+            ["rhel-x86_64", "debian-openssl-3-x86_64"],
+            id="Debian 11",
+        ),
+        pytest.param(
+            {"confstr": "glibc 2.28", "files": RHEL_8},
+            ["rhel-x86_64", "debian-openssl-3-x86_64"],
+            id="RHEL 8",
+        ),
+        pytest.param(
+            {"cpu": "aarch64", "confstr": "glibc 2.31", "files": ARM_1_1},
+            ["rhel-arm64", "debian-openssl-3-arm64"],
+            id="Debian 11 on arm64",
+        ),
+        pytest.param(
+            {"files": DEBIAN_3},
+            ["debian-openssl-3-x86_64", "rhel-x86_64"],
+            id="Debian 12",
+        ),
+        pytest.param(
+            {"files": {**DEBIAN_1_1, **DEBIAN_3}},
+            ["debian-openssl-3-x86_64", "rhel-x86_64"],
+            id="both",
+        ),
+        pytest.param({}, ["debian-openssl-3-x86_64", "rhel-x86_64"], id="none"),
+        pytest.param(
+            {"files": ARM_1_1},
+            ["debian-openssl-3-x86_64", "rhel-x86_64"],
+            id="that of another CPU",
+        ),
+    ],
+)
+def test_candidates_whose_openssl_is_not_there_come_after_those_whose_is(
+    described, description, order
+):
+    engines = [Listed(target) for target in sorted(order)]
+    found = plan(probe(described(**description)), engines)
+    assert [target for target, _, engine in found if engine] == order
+
+
+def test_candidates_whose_openssl_is_not_there_fit_all_the_same_and_say_so(described):
+    facts = probe(described(confstr="glibc 2.31", files=RHEL_8))
+    verdict = judge(targets_named("debian-openssl-3-x86_64")[0], facts)
+    assert verdict.word == "fits"
+    assert verdict.reason == (
+        "linux x86_64, glibc 2.31 is 2.28 or newer; it is for OpenSSL 3, here is 1.1"
+    )
+    engine = Listed("debian-openssl-3-x86_64")
+    assert plan(facts, [engine])[1] == ("debian-openssl-3-x86_64", "fits", engine)
+
+
+def test_openssl_is_not_looked_for_where_nothing_hangs_on_it(described):
+    facts = probe(described(confstr="", programs=MUSL, files=DEBIAN_3))
+    assert facts.openssl.value is None

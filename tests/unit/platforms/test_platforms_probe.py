@@ -229,10 +229,14 @@ def test_probe_of_this_machine_agrees_with_what_python_knows_of_it():
 def test_a_described_machine_answers_every_question_of_a_real_one(described):
     questions = [name for name in vars(ThisMachine) if not name.startswith("_")]
     machine, this = described(programs={"/p": MUSL}, files={"/f": "x"}), ThisMachine()
-    assert len(questions) == 10
+    assert len(questions) == 11
     for question in questions:
-        given = {"header": sys.executable, "text": __file__}.get(question)
-        described_given = {"header": "/p", "text": "/f"}.get(question)
+        given = {
+            "header": sys.executable,
+            "has_file": __file__,
+            "text": __file__,
+        }.get(question)
+        described_given = {"header": "/p", "has_file": "/f", "text": "/f"}.get(question)
         theirs = getattr(this, question)(*([given] if given else []))
         ours = getattr(machine, question)(*([described_given] if given else []))
         # Only macOS knows whether a process is translated.
