@@ -34,8 +34,14 @@ AUDIT = [
 ]  # fmt: skip
 # Exact, because the emulator reaches into unicorn for speed.
 EMULATE = ["lief==1.0.0", "unicorn==2.1.4"]
-TEST = ["dbapi-compliance", "hypothesis", "pyarrow", "pytest>=8", "rich>=13", "uv"]
-LINT = ["clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5"]
+CIBUILDWHEEL = "cibuildwheel==4.3.3"
+TEST = [
+    f"{CIBUILDWHEEL}; python_version >= '3.11'", "dbapi-compliance", "hypothesis",
+    "pyarrow", "pytest>=8", "pyyaml", "rich>=13", "uv",
+]  # fmt: skip
+LINT = [
+    "clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5", "zizmor==1.32.0",
+]  # fmt: skip
 TYPES = ["mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13"]
 PEERS = ["adbc-driver-sqlite", "apsw", "connectorx", "pyarrow"]
 # A source comes as an npm package; a machine without npm gets it as a Python package.
@@ -72,6 +78,14 @@ def emulate(session: nox.Session) -> None:
 
 
 @nox.session
+def roots(session: nox.Session) -> None:
+    """Install the wheels in real systems and ask them; words after -- go to it."""
+    provide(session, *BUILD, *NPM, TOML)
+    path = {"PYTHONPATH": "engine:."}
+    session.run("python", "-m", "native.roots", *session.posargs, env=path)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests against the installed wheel; words after -- go to pytest."""
     provide(session, *BUILD, *AUDIT, *EMULATE, *NPM, *TEST, TOML, *RUN)
@@ -89,7 +103,7 @@ def native(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, imports, includes and that generated files are up to date."""
-    provide(session, *LINT, TOML, "pytest>=8")
+    provide(session, *LINT, *NPM, TOML, "pytest>=8")
     session.run("ruff", "check", *PYTHON)
     session.run("ruff", "format", "--check", *PYTHON)
     files = [str(p) for name in C_FOLDERS for p in sorted(Path(name).glob("*.[ch]"))]
@@ -98,6 +112,8 @@ def lint(session: nox.Session) -> None:
     includes = "tests/unit/build/test_build_includes.py"
     session.run("python", "-m", "pytest", "-q", "--noconftest", includes)
     session.run("python", "-m", "native.build.regen", "--check")
+    session.run("python", "-m", "native.ci", "lint")
+    session.run("zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github")
 
 
 @nox.session
@@ -127,7 +143,25 @@ def bench(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def matrix(session: nox.Session) -> None:
     """Print the matrix of CI as JSON, from platforms.toml."""
-    session.run("python3", "-m", "native.build", "matrix")
+    session.run("python3", "-m", "native.ci", "matrix", *session.posargs)
+
+
+@nox.session
+def sdist(session: nox.Session) -> None:
+    """Make the sdist into build/sdist and print its path."""
+    provide(session, *BUILD, TOML)
+    session.run("python", "-m", "native.ci", "sdist", *session.posargs)
+
+
+@nox.session
+def cibuildwheel(session: nox.Session) -> None:
+    """Run cibuildwheel; with `-- here` in a container that is made on this machine."""
+    provide(session, CIBUILDWHEEL, *BUILD, *AUDIT, *NPM, TOML)
+    if session.posargs == ["here"]:
+        session.run("python", "-m", "native.ci", "cibuildwheel-here")
+        return
+    folder = ["--output-dir", "build/cibuildwheel"]
+    session.run("python", "-m", "cibuildwheel", *folder, *session.posargs)
 
 
 def provide(session: nox.Session, *requirements: str) -> None:

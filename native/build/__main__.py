@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engineroom.errors import Error
-from engineroom.platforms.rows import TARGETS
 from engineroom.platforms.select import select_targets
 from native.build.cache import Cache, cache_root
 from native.build.report import Report
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-# Commands import what they need when they run: `matrix` and `fetch` need no compiler,
-# and an audit needs no cffi.
+# Commands import what they need when they run: `fetch` needs no compiler.
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -76,7 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     native = add("native-tests", _native_tests, "Run the C tests under sanitisers.")
     native.add_argument("tests", nargs="*", metavar="TEST", help="such as test_arrow")
 
-    add("matrix", _matrix, "Print the matrix of CI as JSON.")
     return parser
 
 
@@ -158,21 +154,6 @@ def _native_tests(arguments: argparse.Namespace, cache: Cache, report: Report) -
     failed = sum(not outcome.is_passed for outcome in outcomes)
     report.line(f"native: {len(outcomes) - failed} passed, {failed} failed")
     return 1 if failed or not outcomes else 0
-
-
-def _matrix(arguments: argparse.Namespace, cache: Cache, report: Report) -> int:
-    del arguments, cache
-    rows = [
-        {
-            "target": target.id,
-            "runner": target.runner,
-            "wheel": target.wheel_tag,
-            "cibuildwheel": target.cibuildwheel,
-        }
-        for target in TARGETS
-    ]
-    report.line(json.dumps({"include": rows}))
-    return 0
 
 
 if __name__ == "__main__":
