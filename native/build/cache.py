@@ -8,6 +8,7 @@ twice, and a build killed at any moment leaves only scratch, which a later one s
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -22,11 +23,13 @@ from native.build.settings import CACHE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Cache", "cache_root", "file_sha256", "text_sha256"]
+__all__ = ["FULL", "Cache", "cache_root", "file_sha256", "text_sha256"]
 
 # Scratch older than this belongs to a build that was killed.
 _SCRATCH_SECONDS = 24 * 3600
 _CHUNK = 1 << 20
+# How a disk says that it takes no more.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
@@ -75,12 +78,20 @@ class Cache:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give an empty folder on the cache's own disk, and remove it afterwards."""
+        """Give an empty folder on the cache's own disk, and remove it afterwards.
+
+        Raises:
+            CacheUnwritable: it cannot be made, or the disk is full.
+        """
         with self._writing(self._scratch):
             self._scratch.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(dir=self._scratch))
         try:
             yield folder
+        except OSError as error:
+            if error.errno in FULL:
+                raise CacheUnwritable(folder, os.strerror(error.errno)) from error
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

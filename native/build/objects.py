@@ -11,6 +11,7 @@ of the arguments by their hash, the latter change with the compiler's version on
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -22,7 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from native.build.cache import file_sha256, text_sha256
-from native.build.errors import ChangedMeanwhile, CompileFailed, ForeignHeader
+from native.build.errors import (
+    CacheUnwritable,
+    ChangedMeanwhile,
+    CompileFailed,
+    ForeignHeader,
+)
 from native.build.plan import filled
 
 if TYPE_CHECKING:
@@ -37,6 +43,8 @@ __all__ = ["Object", "Roots", "Workshop", "parse_depfile"]
 
 _SHOWN_LINES = 40
 _TRIES = 5
+# As the compiler says it, and as the linker does.
+_NO_ROOM = re.compile(r"NoSpaceLeft|No space left on device")
 # File times move in steps of the kernel's clock, which lags behind by up to one.
 _CLOCK_STEP_NS = 20_000_000
 
@@ -120,6 +128,7 @@ class Workshop:
 
         Raises:
             CompileFailed: it refused.
+            CacheUnwritable: it had no room to work in.
         """
         command = [*self._toolchain.command, *arguments]
         own = {"TMPDIR": str(scratch), "ZIG_LOCAL_CACHE_DIR": str(scratch / "zig")}
@@ -141,6 +150,8 @@ class Workshop:
             seconds=time.monotonic() - started,
             output=done.stdout,
         )
+        if done.returncode and _NO_ROOM.search(done.stdout):
+            raise CacheUnwritable(scratch, os.strerror(errno.ENOSPC))
         if done.returncode:
             raise self._failure(target, file, command, done.stdout)
 

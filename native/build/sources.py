@@ -6,6 +6,7 @@ cache that went bad on disk is found before the compiler reads it.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tarfile
@@ -13,8 +14,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from native.build.cache import file_sha256, text_sha256
-from native.build.errors import PinsInvalid, SourceUnavailable
+from native.build.cache import FULL, file_sha256, text_sha256
+from native.build.errors import CacheUnwritable, PinsInvalid, SourceUnavailable
 from native.build.origins import OriginFailed, get_files, get_from_folder
 from native.build.pins import PINS_PATH
 from native.build.settings import SOURCES
@@ -105,6 +106,12 @@ def _is_right(source: Source, folder: Path) -> bool:
     )
 
 
+def _is_full(error: OriginFailed) -> bool:
+    cause = error.__cause__
+    refused = isinstance(cause, OSError) and cause.errno in FULL
+    return refused or errno.errorcode[errno.ENOSPC] in str(error)  # as npm says it
+
+
 def _fetch(
     source: Source,
     cache: Cache,
@@ -121,6 +128,9 @@ def _fetch(
             found = get(folder)
             _check(source, found, cache)
         except OriginFailed as error:
+            if _is_full(error):  # another origin would find no room either
+                reason = os.strerror(errno.ENOSPC)
+                raise CacheUnwritable(scratch, reason) from error
             attempts.append((name, str(error)))
             continue
         report.step("sources", f"{source.title} from {name}")

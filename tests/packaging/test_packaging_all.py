@@ -11,13 +11,13 @@ import pytest
 
 from native.build.cache import Cache, cache_root, file_sha256
 from native.build.engine import build_engines
-from native.build.errors import StepFailed
+from native.build.errors import CacheUnwritable, StepFailed
 from native.build.report import Report
 from native.build.shelf import wheel_groups
 from native.build.wheel import AUDIT, keep_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TAGS = {
@@ -142,3 +142,47 @@ def test_every_command_of_the_compiler_is_in_the_log_of_its_target(own: Cache) -
     assert log.count("exit 0\n$ ") >= 20
     assert "-target aarch64-linux-musl" in log
     assert "-o /dev/null" in log  # so that a command can be repeated as it stands
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a disk of so many MiB."""
+    places: list[Path] = []
+
+    def mount(size: int) -> Path:
+        place = tmp_path / f"disk-{size}"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(place)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"this user may not mount a small disk: {done.stderr.strip()}")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk as Linux does")
+def test_a_full_disk_is_named_and_with_room_the_same_build_goes_on(
+    small: Callable[[int], Path],
+) -> None:
+    cache = Cache(small(20))
+    targets = wheel_groups(["linux-musl-x86_64"])[0]
+
+    for room in (20, 40):  # too little for the sources, then for the compiler
+        resize(cache.root, room)
+        with pytest.raises(CacheUnwritable) as caught:
+            build_engines(targets, cache, Report())
+        assert caught.value.reason == "No space left on device"
+        assert cache.root in caught.value.path.parents
+        assert list(cache.path("scratch").iterdir()) == []
+
+    resize(cache.root, 200)
+    (engine,) = build_engines(targets, cache, Report())
+    assert engine.size_bytes > 1_000_000
+
+
+def resize(place: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}m", str(place)], check=True)
