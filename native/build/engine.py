@@ -204,11 +204,10 @@ def _run_jobs(jobs: Sequence[_Job], most: int, report: Report) -> None:
 def _tell(job: _Job, report: Report) -> None:
     engine = job.engine
     if engine.is_new:
-        report.step(
-            "compile",
-            f"{engine.target} {engine.backend}: {job.new_count} files new,"
-            f" {engine.size_bytes / 1e6:.2f} MB, build {engine.build_id}",
-        )
+        files = f"{job.new_count} of {job.file_count} files"
+        size = f"{engine.size_bytes / 1e6:.2f} MB, build {engine.build_id}"
+        name = f"{engine.target} {engine.backend}"
+        report.step("compile", f"{name}: {files}, {size}")
 
 
 class _Job:
