@@ -96,6 +96,8 @@ class Described:
         confstr="glibc 2.36",
         programs=None,
         files=None,
+        maps="",
+        ssl="",
         translated=None,
         python=("cpython", "3.11.7", False),
     ):
@@ -106,7 +108,11 @@ class Described:
         self._confstr = confstr
         # Path of a program: (CPU, interpreter), or what goes wrong when it is read.
         self._programs = {} if programs is None else programs
+        # Path of a file: its text, or the CPU and C library of a library.
         self._files = files or {}
+        # What is mapped, or what goes wrong when it is read.
+        self._maps = maps
+        self._ssl = ssl
         self._translated = translated
         self._python = python
 
@@ -129,6 +135,8 @@ class Described:
         return tuple(self._programs)
 
     def header(self, path):
+        if path in self._files:
+            return self._library(self._files[path])
         program = self._programs[path]
         if isinstance(program, Exception):
             raise program
@@ -139,8 +147,25 @@ class Described:
         header.interpreter = interpreter
         return header
 
+    def _library(self, described):
+        # Empty where it does not matter: a library of this machine's own kind.
+        words = {"aarch64": "arm64", "amd64": "x86_64"}
+        cpu, libc = described or (words.get(self._cpu, self._cpu), "")
+        header = Header("ELF", cpu, 64, "shared library")
+        named = {"glibc": ("libc.so.6",), "musl": ("libc.musl-x86_64.so.1",)}
+        header.libraries = named.get(libc, ())
+        return header
+
     def has_file(self, path):
         return path in self._files
+
+    def mapped(self):
+        if isinstance(self._maps, Exception):
+            raise self._maps
+        return self._maps
+
+    def ssl_version(self):
+        return self._ssl
 
     def text(self, path):
         if path not in self._files:

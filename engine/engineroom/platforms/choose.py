@@ -4,13 +4,17 @@ Pure: facts, rows and engines go in, candidates with verdicts come out. No file 
 read here, so every odd system is a row of a table test. An unknown fact never passes
 for a fitting one; the one thing a user's choice of target lifts is an unknown.
 
-Of two targets that fit, the one whose OpenSSL is not on the system comes last. That is
-a preference and no verdict: SQLite's engines need none. What a backend with TLS must
-not do without joins `judge` with the first one.
+Of two targets that fit, the one that can bind the OpenSSL at hand comes first: that
+which the process has loaded, else that which the system has. Next counts the family of
+the distribution, then the order of the rows, in which the newest OpenSSL is first. All
+that is a preference and no verdict, because SQLite's engines need no OpenSSL; for one
+that does, `with_tls` makes verdicts of it.
 """
 
 from __future__ import annotations
 
+from engineroom.platforms.openssl import SERVED
+from engineroom.platforms.release import kin_family
 from engineroom.platforms.target import version_numbers
 
 TYPE_CHECKING = False
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Protocol, TypeVar
 
-    from engineroom.platforms.probe import Facts
+    from engineroom.platforms.facts import Fact, Facts
     from engineroom.platforms.target import Target
 
     class EngineLike(Protocol):
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
     AnyEngine = TypeVar("AnyEngine", bound=EngineLike)
 
-__all__ = ["VERDICTS", "Verdict", "candidates", "judge"]
+__all__ = ["VERDICTS", "Verdict", "candidates", "judge", "preferred"]
 
 # Every verdict on a target, with what it means; the loader has more on files.
 VERDICTS = {
@@ -41,6 +45,8 @@ VERDICTS = {
     "other-libc": "the target is for another C library",
     "libc-too-old": "the C library of this process is older than the target's floor",
     "libc-unknown": "it cannot be known whether the C library of this process fits",
+    "openssl-missing": "the target needs OpenSSL, and none is found on this system",
+    "openssl-not-served": "the target cannot use the OpenSSL of this system",
     "needs-cpython": "this Python cannot load engines made for CPython",
     "needs-gil": "this Python was built without the GIL, and no engine is",
     "excluded": "a setting restricts the choice to other targets",
@@ -61,9 +67,29 @@ class Verdict:
         return f"<Verdict {self.word}: {self.reason}>"
 
 
-def judge(target: Target, facts: Facts) -> Verdict:
-    """Say whether a target fits a process, and why."""
-    return judge_system(target, facts) or judge_python(facts) or _fits(target, facts)
+# Which OpenSSLs each kind of target can bind; a static one brings its own.
+BINDS = {
+    "system-openssl-3": ("3",),
+    "system-openssl-1.1-or-3": ("3", "1.1"),
+}
+# What cannot be known is the user's to say.
+UNKNOWNS = ("libc-unknown", "openssl-missing")
+
+
+def judge(target: Target, facts: Facts, *, with_tls: bool = False) -> Verdict:
+    """Say whether a target fits a process, and why.
+
+    Args:
+        target: the target.
+        facts: what the process is.
+        with_tls: whether the engine needs OpenSSL, which SQLite's does not.
+    """
+    return (
+        judge_system(target, facts)
+        or (judge_openssl(target, facts) if with_tls else None)
+        or judge_python(facts)
+        or _fits(target, facts)
+    )
 
 
 def judge_system(target: Target, facts: Facts) -> Verdict | None:
@@ -98,6 +124,18 @@ def judge_system(target: Target, facts: Facts) -> Verdict | None:
     return None
 
 
+def judge_openssl(target: Target, facts: Facts) -> Verdict | None:
+    """Say why a target finds no OpenSSL to bind, or None where it does."""
+    binds = BINDS.get(target.tls)
+    here = _openssl(facts)
+    if binds is None or here.value in binds:
+        return None
+    needs = f"it needs OpenSSL {' or '.join(binds)}"
+    if here.value is None:
+        return Verdict("openssl-missing", f"{needs}; {here.source}")
+    return Verdict("openssl-not-served", f"{needs}, here is {here} ({here.source})")
+
+
 def judge_python(facts: Facts) -> Verdict | None:
     """Say why no engine loads into this Python, or None where they do."""
     if facts.implementation.value != "cpython":
@@ -118,14 +156,33 @@ def _fits(target: Target, facts: Facts) -> Verdict:
         has = f"the version of {name} here is unknown; {target.libc_floor} is needed"
     else:
         has = f"{name} {facts.libc_version} is {target.libc_floor} or newer"
-    if _lacks_openssl(target, facts):
-        has += f"; it is for OpenSSL 3, here is {facts.openssl}"
+    here = _openssl(facts)
+    binds = BINDS.get(target.tls)
+    if binds and here.value is not None and here.value not in binds:
+        has += f"; it is for OpenSSL {' or '.join(binds)}, here is {here}"
     return Verdict("fits", f"{target.os} {target.cpu}, {has}")
 
 
-def _lacks_openssl(target: Target, facts: Facts) -> bool:
-    """Say whether a target binds OpenSSL 3 alone and the system has only 1.1."""
-    return target.tls == "system-openssl-3" and facts.openssl.value == "1.1"
+def _openssl(facts: Facts) -> Fact:
+    """Return the OpenSSL that an engine would bind.
+
+    The dynamic loader gives out what is mapped already before it looks for files; one
+    that no target can bind goes by another name and stands in nobody's way.
+    """
+    mapped = facts.openssl_mapped
+    return mapped if mapped.value in SERVED else facts.openssl
+
+
+def preferred(targets: Iterable[Target], facts: Facts) -> list[Target]:
+    """Return the targets in the order in which this process would have them."""
+    here, kin = _openssl(facts).value, kin_family(facts)
+
+    def rank(target: Target) -> tuple[bool, bool]:
+        binds = BINDS.get(target.tls)
+        cannot_bind = binds is not None and here in SERVED and here not in binds
+        return cannot_bind, bool(kin) and target.family != kin
+
+    return sorted(targets, key=rank)
 
 
 def _libc_name(target: Target) -> str:
@@ -145,6 +202,7 @@ def candidates(
     *,
     backend: str,
     chosen: Sequence[Target] | None = None,
+    with_tls: bool = False,
 ) -> list[tuple[Target, Verdict, AnyEngine | None]]:
     """Order the targets: engines to try first, then what cannot be tried, with reasons.
 
@@ -154,6 +212,7 @@ def candidates(
         targets: the rows, in the order of preference among equals.
         backend: the backend an engine must be for.
         chosen: the targets a setting restricts the choice to, or None.
+        with_tls: whether engines of this backend need OpenSSL.
 
     Returns:
         Each target with the verdict on it and the engine to try, which is there only
@@ -166,13 +225,12 @@ def candidates(
 
     first: list[tuple[Target, Verdict, AnyEngine | None]] = []
     rest: list[tuple[Target, Verdict, AnyEngine | None]] = []
-    for target in sorted(targets, key=lambda target: _lacks_openssl(target, facts)):
-        verdict = judge(target, facts)
+    for target in preferred(targets, facts):
+        verdict = judge(target, facts, with_tls=with_tls)
         if chosen is not None and target not in chosen:
             verdict = Verdict("excluded", "a setting restricts the choice")
-        elif chosen is not None and verdict.word == "libc-unknown":
-            # What cannot be known is the user's to say; the file itself is still read
-            # before it is loaded.
+        elif chosen is not None and verdict.word in UNKNOWNS:
+            # The file itself is still read before it is loaded.
             verdict = Verdict("fits", f"a setting names it, although {verdict.reason}")
         if verdict.word != "fits":
             rest.append((target, verdict, None))

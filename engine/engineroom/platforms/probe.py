@@ -12,69 +12,16 @@ be known is None and says why.
 
 from __future__ import annotations
 
-import os
-import sys
-
 from engineroom.errors import MalformedBinary
-from engineroom.platforms.binary import read_file
+from engineroom.platforms.facts import Fact, Facts
+from engineroom.platforms.machine import ThisMachine
+from engineroom.platforms.openssl import find_openssl, list_openssl, mapped_openssl
+from engineroom.platforms.release import distribution
 from engineroom.platforms.target import version_numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Protocol, Union
-
-    from engineroom.platforms.binary import Header
-
-    Value = Union[str, int, bool, None]
-
-    class Machine(Protocol):
-        """What `probe` asks of a system; `ThisMachine` answers for this one."""
-
-        def system(self) -> str:
-            """Python's word for the operating system (`sys.platform`)."""
-            ...
-
-        def kernel_cpu(self) -> str:
-            """The kernel's word for the CPU, or empty where it has none."""
-            ...
-
-        def kernel_release(self) -> str:
-            """The version of the kernel, or empty."""
-            ...
-
-        def pointer_bits(self) -> int:
-            """How many bits a pointer has in this process."""
-            ...
-
-        def libc_answer(self) -> str:
-            """What the C library says when asked for its name, or empty."""
-            ...
-
-        def executables(self) -> tuple[str, ...]:
-            """Paths that lead to the program this process runs, the surest first."""
-            ...
-
-        def header(self, path: str) -> Header:
-            """The header of a binary; raises OSError or MalformedBinary."""
-            ...
-
-        def has_file(self, path: str) -> bool:
-            """Whether there is a file at `path`."""
-            ...
-
-        def text(self, path: str) -> str:
-            """The text of a small file; raises OSError."""
-            ...
-
-        def is_translated(self) -> bool | None:
-            """Whether Rosetta translates this process; None if that is not known."""
-            ...
-
-        def python(self) -> tuple[str, str, bool]:
-            """The implementation, its version, and whether it runs without the GIL."""
-            ...
-
+    from engineroom.platforms.machine import Machine as Machine  # noqa: PLC0414 - for mypy
 
 __all__ = ["Fact", "Facts", "ThisMachine", "probe"]
 
@@ -92,181 +39,7 @@ CPU_WORDS = {
 # What a 64-bit CPU is called in a process with 32-bit pointers.
 NARROW = {"x86_64": "x86", "arm64": "arm"}
 
-# Where the dynamic loaders of glibc look without being told, the likeliest first: the
-# folders of Debian, those of RHEL and SUSE, the plain ones. What LD_LIBRARY_PATH or a
-# run path adds is not the system's.
-LIBRARY_FOLDERS = {
-    "x86_64": ("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu"),
-    "arm64": ("/usr/lib/aarch64-linux-gnu", "/lib/aarch64-linux-gnu"),
-}
-PLAIN_FOLDERS = ("/usr/lib64", "/lib64", "/usr/lib", "/lib")
-# The OpenSSLs that a target can bind, the newer first.
-OPENSSL_FILES = (("3", "libssl.so.3"), ("1.1", "libssl.so.1.1"))
-
 SYSTEM_WORDS = {"win32": "windows", "cygwin": "cygwin"}
-
-
-class Fact:
-    """One thing that is known, and how.
-
-    Attributes:
-        value: the fact, or None where it cannot be known.
-        source: where it comes from, or why it is not known.
-    """
-
-    __slots__ = ("source", "value")
-
-    def __init__(self, value: Value, source: str) -> None:
-        self.value = value
-        self.source = source
-
-    def __str__(self) -> str:
-        return "unknown" if self.value is None else str(self.value)
-
-    def __repr__(self) -> str:
-        return f"<Fact {self} from {self.source}>"
-
-
-class Facts:
-    """What is known of this process.
-
-    Attributes:
-        os: `linux`, `darwin`, `windows`, `android`, `freebsd`, ...
-        cpu: the CPU this process runs as, in the words of platforms.toml.
-        pointer_bits: 64 or 32.
-        kernel_cpu: the CPU in the kernel's own word.
-        libc: `glibc`, `musl`, `bionic`, `libSystem`, or None.
-        libc_version: its version; macOS's own for `libSystem`.
-        openssl: the newest OpenSSL in the standard folders of a glibc system, `3` or
-            `1.1`; None where there is none, or it was not looked for.
-        interpreter: the program that loaded this process (ELF), or None.
-        implementation: `cpython`, `pypy`, ...
-        python_version: the version of the language.
-        free_threaded: whether this Python was built without the GIL.
-        translated: whether Rosetta translates this process (only if asked for).
-        distribution: the system's name for itself (only if asked for).
-    """
-
-    __slots__ = (
-        "cpu",
-        "distribution",
-        "free_threaded",
-        "implementation",
-        "interpreter",
-        "kernel_cpu",
-        "libc",
-        "libc_version",
-        "openssl",
-        "os",
-        "pointer_bits",
-        "python_version",
-        "translated",
-    )
-
-    os: Fact
-    cpu: Fact
-    pointer_bits: Fact
-    kernel_cpu: Fact
-    libc: Fact
-    libc_version: Fact
-    openssl: Fact
-    interpreter: Fact
-    implementation: Fact
-    python_version: Fact
-    free_threaded: Fact
-    translated: Fact
-    distribution: Fact
-
-    def __init__(self, **facts: Fact) -> None:
-        for name, fact in facts.items():
-            setattr(self, name, fact)
-
-    def items(self) -> Iterator[tuple[str, Fact]]:
-        """Yield every fact with its name, in the order of the class's description."""
-        for name in Facts.__annotations__:
-            yield name, getattr(self, name)
-
-    def __str__(self) -> str:
-        """Say in a few words what this process is."""
-        libc = "an unknown libc" if self.libc.value is None else str(self.libc)
-        version = "" if self.libc_version.value is None else f" {self.libc_version}"
-        if self.os.value == "darwin":
-            libc = "macOS"
-        return (
-            f"{self.implementation} {self.python_version}"
-            f"{' without GIL' if self.free_threaded.value else ''}"
-            f" on {self.os} {self.cpu}, {libc}{version}"
-        )
-
-
-class ThisMachine:
-    """The machine and process that this code runs in; satisfies `Machine`."""
-
-    def system(self) -> str:
-        """Return `sys.platform`; Android is told apart even where that is not."""
-        return "android" if hasattr(sys, "getandroidapilevel") else sys.platform
-
-    def kernel_cpu(self) -> str:
-        """Return `os.uname().machine`, or what Windows puts into the environment."""
-        if hasattr(os, "uname"):
-            return os.uname().machine
-        return os.environ.get("PROCESSOR_ARCHITECTURE", "")
-
-    def kernel_release(self) -> str:
-        """Return `os.uname().release`, or empty."""
-        return os.uname().release if hasattr(os, "uname") else ""
-
-    def pointer_bits(self) -> int:
-        """Return the size of a pointer, told by the largest size of a list."""
-        return 64 if sys.maxsize > 1 << 32 else 32
-
-    def libc_answer(self) -> str:
-        """Return what `confstr` says of the libc; only glibc answers."""
-        try:
-            return os.confstr("CS_GNU_LIBC_VERSION") or ""
-        except (AttributeError, ValueError, OSError):
-            return ""
-
-    def executables(self) -> tuple[str, ...]:
-        """Return the kernel's link to this program, then Python's own opinion."""
-        return tuple(path for path in ("/proc/self/exe", sys.executable) if path)
-
-    def header(self, path: str) -> Header:
-        """Read the header of the file at `path`."""
-        return read_file(path)
-
-    def has_file(self, path: str) -> bool:
-        """Ask the file system, following links."""
-        return os.path.isfile(path)
-
-    def text(self, path: str) -> str:
-        """Read at most 64 KiB of the file at `path`."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            return os.read(descriptor, 65536).decode("utf-8", "replace")
-        finally:
-            os.close(descriptor)
-
-    def is_translated(self) -> bool | None:
-        """Ask macOS whether Rosetta translates this process."""
-        if self.system() != "darwin":
-            return None
-        import ctypes
-
-        answer = ctypes.c_int(0)
-        size = ctypes.c_size_t(ctypes.sizeof(answer))
-        failed = ctypes.CDLL(None).sysctlbyname(
-            b"sysctl.proc_translated", ctypes.byref(answer), ctypes.byref(size), None, 0
-        )
-        # A system that does not know the question has no Rosetta.
-        return not failed and answer.value == 1
-
-    def python(self) -> tuple[str, str, bool]:
-        """Return what `sys` says of this Python."""
-        version = ".".join(str(part) for part in sys.version_info[:3])
-        # The ABI flags carry the t of a build without the GIL whether or not the GIL
-        # was switched back on, and it is the build that decides what can be loaded.
-        return sys.implementation.name, version, "t" in getattr(sys, "abiflags", "")
 
 
 def probe(machine: Machine | None = None, *, thorough: bool = False) -> Facts:
@@ -274,8 +47,8 @@ def probe(machine: Machine | None = None, *, thorough: bool = False) -> Facts:
 
     Args:
         machine: the system to ask; this one if None.
-        thorough: also ask what decides nothing and explains much: the distribution's
-            name and Rosetta. The loader asks for it once it has failed.
+        thorough: also ask what decides nothing and explains much: every libssl, and
+            Rosetta. The loader asks for it once it has failed.
     """
     if machine is None:
         machine = ThisMachine()
@@ -305,7 +78,9 @@ def probe(machine: Machine | None = None, *, thorough: bool = False) -> Facts:
         kernel_cpu=Fact(kernel_cpu or None, "uname"),
         libc=libc,
         libc_version=libc_version,
-        openssl=_openssl(machine, cpu, libc),
+        openssl=find_openssl(machine, cpu, libc),
+        openssl_files=list_openssl(machine, cpu, libc) if thorough else no_question,
+        openssl_mapped=mapped_openssl(machine, operating_system),
         interpreter=interpreter,
         implementation=Fact(implementation, "sys.implementation"),
         python_version=Fact(version, "sys.version_info"),
@@ -313,9 +88,7 @@ def probe(machine: Machine | None = None, *, thorough: bool = False) -> Facts:
         translated=_translated(machine, operating_system, cpu)
         if thorough
         else no_question,
-        distribution=_distribution(machine, operating_system)
-        if thorough
-        else no_question,
+        **distribution(machine, operating_system),
     )
 
 
@@ -371,16 +144,6 @@ def _libc(
     )
 
 
-def _openssl(machine: Machine, cpu: str, libc: Fact) -> Fact:
-    if libc.value != "glibc":
-        return Fact(None, "only looked for where a target's choice hangs on it")
-    for version, name in OPENSSL_FILES:
-        for folder in (*LIBRARY_FOLDERS.get(cpu, ()), *PLAIN_FOLDERS):
-            if machine.has_file(f"{folder}/{name}"):
-                return Fact(version, f"{folder}/{name}")
-    return Fact(None, "the standard library folders have none")
-
-
 def _macos_version(machine: Machine, release: str) -> Fact:
     path = "/System/Library/CoreServices/SystemVersion.plist"
     try:
@@ -409,19 +172,3 @@ def _translated(machine: Machine, system: str, cpu: str) -> Fact:
     if cpu != "x86_64":
         return Fact(False, f"this process runs as {cpu}")
     return Fact(machine.is_translated(), "sysctl.proc_translated")
-
-
-def _distribution(machine: Machine, system: str) -> Fact:
-    if system != "linux":
-        return Fact(None, f"not looked for on {system}")
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
-        try:
-            text = machine.text(path)
-        except OSError:
-            continue
-        lines = (line.partition("=") for line in text.splitlines())
-        fields = {key: value.strip().strip("\"'") for key, _, value in lines}
-        name = fields.get("PRETTY_NAME") or fields.get("NAME") or fields.get("ID")
-        if name:
-            return Fact(name, path)
-    return Fact(None, "no os-release file tells")

@@ -148,7 +148,7 @@ def test_doctor_says_of_every_fact_where_it_comes_from(doctor, empty):
         "value": "{}.{}.{}".format(*sys.version_info),
         "source": "sys.version_info",
     }
-    assert len(process) == 13
+    assert len(process) == 18
     assert all(fact["source"] for fact in process.values())
 
 

@@ -306,6 +306,97 @@ def test_candidates_whose_openssl_is_not_there_fit_all_the_same_and_say_so(descr
     assert plan(facts, [engine])[1] == ("debian-openssl-3-x86_64", "fits", engine)
 
 
-def test_openssl_is_not_looked_for_where_nothing_hangs_on_it(described):
-    facts = probe(described(confstr="", programs=MUSL, files=DEBIAN_3))
-    assert facts.openssl.value is None
+MAPPED = "7f00-7f10 r--p 00000000 fd:00 12 {path}\n"
+CONDA = MAPPED.format(path="/opt/conda/lib/libssl.so.3")
+OLD = MAPPED.format(path="/usr/lib64/libssl.so.1.1.1k")
+RHEL_9 = {"/usr/lib64/libssl.so.3": ""}
+DEBIAN, RHEL = "debian-openssl-3-x86_64", "rhel-x86_64"
+
+
+def release(text):
+    return {"/etc/os-release": text}
+
+
+@pytest.mark.parametrize(
+    ("description", "first"),
+    [
+        pytest.param(
+            {"files": DEBIAN_1_1, "maps": CONDA}, DEBIAN, id="loaded before installed"
+        ),
+        pytest.param(
+            {"files": RHEL_9, "maps": OLD}, RHEL, id="the loaded one is the older"
+        ),
+        pytest.param(
+            {"files": {**DEBIAN_3, **release("ID=debian")}, "maps": OLD},
+            RHEL,
+            id="OpenSSL before kinship",
+        ),
+        pytest.param(
+            {"files": {**RHEL_9, **release("ID=fedora")}}, RHEL, id="kinship of Fedora"
+        ),
+        pytest.param(
+            {"files": release('ID="x"\nID_LIKE="suse opensuse"')},
+            RHEL,
+            id="kinship without OpenSSL",
+        ),
+        pytest.param(
+            {"files": {**RHEL_9, **release("ID=wolfi")}}, DEBIAN, id="no kinship"
+        ),
+        pytest.param(
+            {"files": DEBIAN_1_1, "maps": MAPPED.format(path="/x/libssl.so.1.0.2k")},
+            RHEL,
+            id="a loaded one that nobody binds does not count",
+        ),
+    ],
+)
+def test_candidates_come_by_loaded_openssl_then_installed_then_kinship(
+    described, description, first
+):
+    found = plan(probe(described(**description)), [Listed(DEBIAN), Listed(RHEL)])
+    assert next(target for target, _, engine in found if engine) == first
+
+
+@pytest.mark.parametrize(
+    ("files", "target", "word", "reason"),
+    [
+        pytest.param(DEBIAN_3, DEBIAN, "fits", "", id="3"),
+        pytest.param(DEBIAN_1_1, RHEL, "fits", "", id="1.1"),
+        pytest.param(
+            DEBIAN_1_1,
+            DEBIAN,
+            "openssl-not-served",
+            "it needs OpenSSL 3, here is 1.1 (/usr/lib/x86_64-linux-gnu/libssl.so.1.1)",
+            id="only 1.1",
+        ),
+        pytest.param(
+            {"/lib64/libssl.so.10": ""},
+            RHEL,
+            "openssl-not-served",
+            "it needs OpenSSL 3 or 1.1, here is 1.0 (/lib64/libssl.so.10)",
+            id="only 1.0",
+        ),
+        pytest.param(
+            {},
+            RHEL,
+            "openssl-missing",
+            "it needs OpenSSL 3 or 1.1; the standard library folders have none",
+            id="none",
+        ),
+    ],
+)
+def test_judge_of_an_engine_with_tls_needs_an_openssl(
+    described, files, target, word, reason
+):
+    row = targets_named(target)[0]
+    facts = probe(described(files=files))
+    verdict = judge(row, facts, with_tls=True)
+    assert verdict.word == word
+    assert verdict.reason == (reason or judge(row, facts).reason)
+    assert judge(row, facts).word == "fits"
+
+
+def test_a_setting_is_trusted_where_no_openssl_is_found(described):
+    facts, engine = probe(described()), Listed(RHEL)
+    for chosen, word in ((None, "openssl-missing"), (targets_named(RHEL), "fits")):
+        found = plan(facts, [engine], chosen=chosen, with_tls=True)
+        assert word in [w for target, w, _ in found if target == RHEL]

@@ -163,15 +163,19 @@ def test_probe_of_macos_finds_its_version(described, files, release, version):
     assert libc_of(machine) == ("libSystem", version)
 
 
-def test_probe_when_thorough_adds_what_decides_nothing(described):
+def test_probe_of_a_distribution_does_not_decide_the_libc(described):
     os_release = 'NAME="Alpine Linux"\nID=alpine\nPRETTY_NAME="Alpine Linux v3.20"\n'
-    machine = described(files={"/etc/os-release": os_release})
-    assert probe(machine).distribution.value is None
-    facts = probe(machine, thorough=True)
+    facts = probe(described(files={"/etc/os-release": os_release}))
     assert facts.distribution.value == "Alpine Linux v3.20"
     assert facts.distribution.source == "/etc/os-release"
-    # The distribution's name decides nothing: the process is a glibc one.
     assert facts.libc.value == "glibc"
+
+
+def test_probe_when_thorough_adds_what_decides_nothing(described):
+    machine = described(files={"/lib64/libssl.so.3": "", "/lib64/libssl.so.10": ""})
+    assert probe(machine).openssl_files.source == "not asked"
+    found = probe(machine, thorough=True).openssl_files
+    assert found.value == "/lib64/libssl.so.3, /lib64/libssl.so.10"
 
 
 @pytest.mark.parametrize(
@@ -229,7 +233,7 @@ def test_probe_of_this_machine_agrees_with_what_python_knows_of_it():
 def test_a_described_machine_answers_every_question_of_a_real_one(described):
     questions = [name for name in vars(ThisMachine) if not name.startswith("_")]
     machine, this = described(programs={"/p": MUSL}, files={"/f": "x"}), ThisMachine()
-    assert len(questions) == 11
+    assert len(questions) == 13
     for question in questions:
         given = {
             "header": sys.executable,
