@@ -148,6 +148,8 @@ class Described:
         return header
 
     def _library(self, described):
+        if isinstance(described, Exception):
+            raise described
         # Empty where it does not matter: a library of this machine's own kind.
         words = {"aarch64": "arm64", "amd64": "x86_64"}
         cpu, libc = described or (words.get(self._cpu, self._cpu), "")

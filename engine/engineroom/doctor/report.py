@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from engineroom.doctor.findings import Finding
 
-__all__ = ["FORMAT", "Report"]
+__all__ = ["FORMAT", "Report", "clean"]
 
 FORMAT = 1
 
@@ -79,23 +79,32 @@ class Report:
                 for finding in self.findings
             ],
         }
-        cleaned: dict[str, Any] = self._clean(report, os.path.expanduser("~"))
+        cleaned: dict[str, Any] = clean(report, self.hidden)
         return cleaned
 
-    def _clean(self, value: Any, home: str) -> Any:
-        if isinstance(value, dict):
-            named = cast("dict[str, Any]", value)
-            return {
-                self._clean(name, home): self._clean(part, home)
-                for name, part in named.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [self._clean(part, home) for part in cast("list[Any]", value)]
-        if not isinstance(value, str):
-            return value
-        for text, shown in self.hidden:
-            value = value.replace(text, shown)
-        # A home such as / would match everything and give nothing away.
-        if len(home) > 1:
-            value = re.sub(re.escape(home) + r"(?=/|$|[^\w.-])", "~", value)
+
+def clean(value: Any, hidden: Sequence[tuple[str, str]] = (), home: str = "") -> Any:
+    """Return a JSON value in which nothing is left that should not be pasted.
+
+    Args:
+        value: the value.
+        hidden: texts that must not be shown, each with what is shown in its place.
+        home: the home folder, shown as `~`; that of this user if empty.
+    """
+    home = home or os.path.expanduser("~")
+    if isinstance(value, dict):
+        named = cast("dict[str, Any]", value)
+        return {
+            clean(name, hidden, home): clean(part, hidden, home)
+            for name, part in named.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [clean(part, hidden, home) for part in cast("list[Any]", value)]
+    if not isinstance(value, str):
         return value
+    for text, shown in hidden:
+        value = value.replace(text, shown)
+    # A home such as / would match everything and give nothing away.
+    if len(home) > 1:
+        value = re.sub(re.escape(home) + r"(?=/|$|[^\w.-])", "~", value)
+    return value

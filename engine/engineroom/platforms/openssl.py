@@ -157,8 +157,10 @@ def _why_not(files: Files, path: str, cpu: str, libc: str) -> str:
     """
     try:
         header = files.header(path)
-    except (OSError, MalformedBinary) as error:
-        return f"cannot be read: {getattr(error, 'strerror', None) or error.args[0]}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except MalformedBinary as error:
+        return f"cannot be loaded: {error.reason}"
     if header.cpu != cpu:
         return f"is for {header.cpu}"
     if header.libc and header.libc != libc:

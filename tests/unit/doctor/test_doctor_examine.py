@@ -225,7 +225,7 @@ def documented(section):
     text = PAGE.read_text("utf-8")
     if section:
         text = text.split(f"\n## {section}\n")[1]
-    return set(re.findall(r"^\| `(\w+)` \|", text.split("\n## ")[0], re.MULTILINE))
+    return set(re.findall(r"^\| `(\w+)` \|", re.split(r"\n#+ ", text)[0], re.MULTILINE))
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="the documentation is not here")

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from engineroom.errors import MalformedBinary
 from engineroom.platforms.openssl import openssl_of
 from engineroom.platforms.probe import probe
 
@@ -62,6 +63,18 @@ def test_openssl_of_a_file_is_told_by_its_name(name, version):
             None,
             "the standard library folders have none; /lib/libssl.so.3 is for musl",
             id="a glibc process in Alpine",
+        ),
+        pytest.param(
+            {
+                "files": {
+                    "/lib64/libssl.so.3": MalformedBinary("it is empty"),
+                    "/usr/lib/libssl.so.3": PermissionError(13, "Permission denied"),
+                }
+            },
+            None,
+            "the standard library folders have none; /lib64/libssl.so.3 cannot be"
+            " loaded: it is empty",
+            id="files that cannot be loaded",
         ),
         pytest.param(
             {"files": {"/lib64/libssl.so.10": "", "/lib64/libssl.so.1.1": ""}},
