@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -21,13 +22,16 @@ from native.roots.enter import MOUNT, Ended, Entrance, find_emulator
 from native.roots.errors import WheelsMissing
 from native.roots.exits import WAYS
 from native.roots.needs import ensure_needs, pip_platforms, requirements
-from native.roots.rows import TREES
+from native.roots.rows import ROOTS, TREES
 
 if TYPE_CHECKING:
     from native.build.cache import Cache
     from native.roots.rows import Row
 
-__all__ = ["Check", "Outcome", "judge_doctor", "judge_exit", "offered", "try_row"]
+__all__ = [
+    "Check", "Outcome", "judge_doctor", "judge_exit", "judge_outside", "offered",
+    "try_row",
+]  # fmt: skip
 
 _HERE = Path(__file__).parent
 # A crash is a failure like any other, and a hang is one too; emulation is slow.
@@ -130,6 +134,7 @@ def try_row(row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path) -> 
     install = _place if row.is_placed_from_outside else _install
     found: dict[str, Any] = {}
     target = ""
+    trial.add("doctor --root", judge_outside(tree, row), "the same from outside")
     if install(trial, python):
         found = _ask(trial)
         target = _examine(trial)
@@ -268,6 +273,32 @@ def judge_doctor(ended: Ended, row: Row) -> tuple[str, str]:
     if unsaid or not (target or told["remedy"]):
         return f"it says nothing of {', '.join(unsaid) or 'what to do'}", target
     return "", target
+
+
+def judge_outside(tree: Path, row: Row) -> str:
+    """Say what is wrong with what the doctor says of a tree from outside.
+
+    The wheel makes no difference there: the table's first row of the tree counts.
+    """
+    wanted = next(own.target for own in ROOTS if own.tree == row.tree)
+    words = ("-m", "engineroom", "doctor", "--root", str(tree), "--json")
+    done = subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ended = Ended(done.returncode, done.stdout, done.stderr)
+    if ended.err or ended.code != (0 if wanted else 1):
+        return _failed(ended) or "exit code 0 where 1 was wanted"
+    (root,) = json.loads(ended.out)["roots"]
+    if (root["target"] or "") != wanted:
+        return f"it chose {root['target'] or 'none'}, the table says {wanted or 'none'}"
+    libc = row.libc.split()
+    facts = root["programs"][0]["facts"]
+    found = [str(facts[name]["value"]) for name in ("libc", "libc_version")]
+    return "" if found[: len(libc)] == libc else f"it found {' '.join(found)}"
 
 
 def judge_exit(ended: Ended, out: str) -> str:

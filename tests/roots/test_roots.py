@@ -21,7 +21,15 @@ from native.roots.errors import RootUnknown, WheelsMissing
 from native.roots.kept import Shelf, listing_sha256
 from native.roots.rows import ROOTS, TREES, Row, select_rows
 from native.roots.table import Result, as_json, table
-from native.roots.trial import Check, Outcome, judge_doctor, judge_exit, offered
+from native.roots.trial import (
+    Check,
+    Outcome,
+    judge_doctor,
+    judge_exit,
+    judge_outside,
+    offered,
+)
+from tests.unit.systems import System
 
 BY_NAME = {row.name: row for row in ROOTS}
 
@@ -329,3 +337,35 @@ def test_the_questions_report_a_failure_for_what_they_find_otherwise(
 def test_every_way_to_end_ends_well_here(way: str, tmp_path: Path) -> None:
     done = run(exits, way, str(tmp_path))
     assert judge_exit(Ended(done.returncode, done.stdout, done.stderr), "done\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "openssl", "cpu", "problem"),
+    [
+        pytest.param("bullseye", "2.31", "1.1", "x86_64", "", id="right"),
+        pytest.param("bookworm-i386", "2.36", "3", "x86", "", id="right without"),
+        pytest.param("pure", "2.36", "3", "x86_64", "", id="the wheel is not asked"),
+        pytest.param(
+            "bullseye",
+            "2.31",
+            "3",
+            "x86_64",
+            "it chose debian-openssl-3-x86_64, the table says rhel-x86_64",
+            id="another target",
+        ),
+        pytest.param(
+            "bullseye", "2.32", "1.1", "x86_64", "it found glibc 2.32", id="libc"
+        ),
+        pytest.param(
+            "bookworm-i386", "2.36", "3", "x86_64", "1 was wanted", id="too good"
+        ),
+        pytest.param("trixie", "2.17", "3", "x86_64", "exit code 1: ", id="refused"),
+    ],
+)
+def test_what_the_doctor_says_from_outside_is_held_against_the_table(
+    tmp_path: Path, name: str, version: str, openssl: str, cpu: str, problem: str
+) -> None:
+    system = System(tmp_path / "tree").debian(version, openssl, cpu=cpu)
+    found = judge_outside(system.folder, BY_NAME[name])
+    assert problem in found
+    assert bool(found) == bool(problem)

@@ -73,13 +73,16 @@ def mapped_openssl(machine: Machine, system: str) -> Fact:
     except OSError as error:
         return Fact(None, f"/proc/self/maps cannot be read: {error.strerror}")
     paths: dict[str, str] = {}
-    if "libssl" in text:
-        for line in text.splitlines():
-            # Five columns, then the path, which may have spaces in it.
-            path = (line.split(None, 5) + [""] * 6)[5].replace(" (deleted)", "")
-            version = openssl_of(path.rpartition("/")[2])
-            if version:
-                paths.setdefault(version, path)
+    at = text.find("/libssl")
+    while at >= 0:
+        start, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+        # Five columns, then the path, which may have spaces in it.
+        path = text[start : end if end >= 0 else None].split(None, 5)[-1]
+        path = path.replace(" (deleted)", "")
+        version = openssl_of(path.rpartition("/")[2])
+        if version:
+            paths.setdefault(version, path)
+        at = text.find("/libssl", at + 1)
     if not paths:
         return Fact(None, "/proc/self/maps: this process has no libssl loaded")
     newest = max(paths, key=lambda v: (v in SERVED, version_numbers(v)))
