@@ -29,8 +29,11 @@ __all__ = ["Root", "find_programs", "find_pythons", "probe_root"]
 
 # Where a shell in an image would find a Python, the first of PATH first.
 PROGRAM_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
-# Folders of which each folder may hold a Python: /opt/venv/bin, /opt/python/cp311/bin.
-HOMES = ("/opt", "/opt/python", "/usr/local", "/root/.venv", "/app", "/app/.venv", "/")
+# Folders of which each folder may hold a Python, such as /opt/venv/bin.
+HOMES = (
+    "/opt", "/opt/python", "/", "/app", "/root", "/root/.pyenv/versions",
+    "/root/.local/share/uv/python", "/usr/local",
+)  # fmt: skip
 PYTHON = re.compile(r"(python|pypy)(3(\.\d+)?)?(t)?")
 # What every system has; they tell its C library where there is no Python.
 COMMON = ("/bin/sh", "/bin/busybox", "/usr/bin/env", "/sbin/ldconfig")

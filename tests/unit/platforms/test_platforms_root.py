@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engineroom.errors import MalformedBinary
 from engineroom.platforms.probe import Facts
@@ -202,6 +204,7 @@ def test_pythons_are_found_once_each_in_the_order_of_path(system):
     system.link("/usr/local/bin/python3", "/usr/local/bin/python3.12")
     system.write("/usr/local/bin/python3.12-config", "#!/bin/sh\n")
     system.link("/opt/venv/bin/python", "/usr/local/bin/python3.12")
+    system.write("/app/.venv/bin/python3.8", elf("x86_64", GLIBC["x86_64"]))
     system.write("/opt/conda/bin/python3.10", elf("x86_64", GLIBC["x86_64"]))
     system.write("/opt/python/pp310/bin/pypy3.10", elf("x86_64", GLIBC["x86_64"]))
     system.link("/usr/bin/python3.9", "gone")
@@ -210,7 +213,29 @@ def test_pythons_are_found_once_each_in_the_order_of_path(system):
         "/usr/bin/python3",
         "/opt/conda/bin/python3.10",
         "/opt/python/pp310/bin/pypy3.10",
+        "/app/.venv/bin/python3.8",
     ]
+
+
+@given(data=st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_root_of_damaged_files_gives_facts_or_is_refused(data, tmp_path_factory):
+    system = System(tmp_path_factory.mktemp("damaged") / "root").debian("2.36", "3")
+    names = ["usr/bin/python3.11", "usr/lib/os-release"]
+    names += [f"usr/lib/x86_64-linux-gnu/{n}" for n in ("libc.so.6", "libssl.so.3")]
+    file = system.folder / data.draw(st.sampled_from(names))
+    whole = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(0, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(
+            st.integers(0, 255)
+        )
+    file.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    try:
+        facts = facts_of(system)
+    except MalformedBinary:
+        assert file.name == "python3.11"
+    else:
+        assert all(fact.source for _, fact in facts.items())
 
 
 def test_programs_tell_of_a_system_without_python(system):
