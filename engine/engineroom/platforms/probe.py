@@ -1,4 +1,4 @@
-"""Reads this machine and this process into facts; nothing else of the package does.
+"""Makes facts of what this machine and this process tell.
 
 The truth is what the running process is, never what the distribution calls itself: a
 glibc Python runs inside Alpine, a 32-bit one on a 64-bit kernel. So the libc is asked
@@ -6,8 +6,9 @@ of the libc, the CPU of the kernel is corrected by the size of a pointer, and
 os-release is decoration. Every fact carries where it comes from; a fact that cannot
 be known is None and says why.
 
-`Machine` is the part that touches the system: no subprocess, no network, no decision.
-`probe` turns what it reads into facts, and a table test feeds it odd machines.
+`machine` is the part that touches the system: no subprocess, no network, no decision.
+`probe` turns what it reads into facts, and a table test feeds it odd machines; what
+concerns OpenSSL and os-release is in modules of their own, which `root` uses too.
 """
 
 from __future__ import annotations
