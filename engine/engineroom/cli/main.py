@@ -48,6 +48,7 @@ COMMANDS = {
     "query": "engineroom.cli.query",
     "targets": "engineroom.cli.targets",
     "doctor": "engineroom.cli.doctor",
+    "check": "engineroom.cli.check",
     "store": "engineroom.cli.store",
 }
 
@@ -71,6 +72,7 @@ _CODES_BY_CLASS: tuple[tuple[type[errors.Error], int], ...] = (
     (errors.MissingExtra, 3),
     (errors.MalformedBinary, 3),
     (errors.TargetError, 7),
+    (errors.CheckError, 2),
     (errors.StoreError, 6),
     (errors.UrlError, 4),
     (errors.NotADatabase, 4),

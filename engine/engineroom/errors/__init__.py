@@ -31,6 +31,8 @@
         │   └── ManifestError            ER1110
         │       └── ManifestUnknownKey, ManifestImpossibleFloor, ...
         ├── MalformedBinary              ER1300  a file that is no ELF or Mach-O
+        ├── CheckError                   ER1400  a repository that cannot be checked
+        │   └── CheckPathMissing, CheckNeedsGit, CheckUnwritable
         └── StoreError                   ER3000  the artifact store
             ├── StoreAddressInvalid, StoreMissing, StoreUnreadable, ...
             └── PublishError             ER3100
@@ -53,6 +55,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
+    from engineroom.errors.check import CheckError as CheckError
+    from engineroom.errors.check import CheckNeedsGit as CheckNeedsGit
+    from engineroom.errors.check import CheckPathMissing as CheckPathMissing
+    from engineroom.errors.check import CheckUnwritable as CheckUnwritable
     from engineroom.errors.load import LoadError as LoadError
     from engineroom.errors.load import MalformedBinary as MalformedBinary
     from engineroom.errors.load import MissingExtra as MissingExtra
@@ -122,6 +128,7 @@ if TYPE_CHECKING:
     from engineroom.errors.targets import UnknownTarget as UnknownTarget
 
 _AREAS = {
+    "check": ("CheckError", "CheckNeedsGit", "CheckPathMissing", "CheckUnwritable"),
     "load": (
         "LoadError",
         "MalformedBinary",
