@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Generator", "Schema", "Value", "add_targets", "read_schema"]
 
+# What is never closed ends with its line or the file, so that no file takes long.
 _TOKEN = re.compile(
     r"""(?P<space>[\s\ufeff]+)
-    |(?P<comment>//[^\n]*|/\*.*?\*/)
-    |(?P<text>"(?:\\.|[^"\\\n])*")
+    |(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))
+    |(?P<text>"(?:\\[^\n]|[^"\\\n])*(?:"|(?=\\?\n)|\\?\Z))
     |(?P<word>[^\W\d][\w-]*)
     |(?P<mark>.)""",
     re.VERBOSE | re.DOTALL,
+)
+# What matters outside generators: where they begin, and what may hide that.
+_STEP = re.compile(
+    r"""//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\[^\n]|[^"\\\n])*(?:"|(?=\\?\n)|\\?\Z)|[{}]
+    |(?<![\w@.-])generator(?![\w-])""",
+    re.DOTALL | re.VERBOSE,
 )
 # With one of these the client is made without an engine of its own.
 _NO_ENGINE_TYPES = ("client", "wasm")
@@ -109,66 +116,35 @@ class Schema(NamedTuple):
 
 
 class _Reader:
-    """One pass over the tokens of a schema."""
+    """One pass over the tokens of a generator that begins at a place of the text."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = [
-            _Token(str(found.lastgroup), found.group(), found.start(), found.end())
-            for found in _TOKEN.finditer(text)
-            if found.lastgroup not in ("space", "comment")
-        ]
+    def __init__(self, text: str, start: int) -> None:
+        self.tokens: list[_Token] = []
         self.at = 0
-        self.lines_seen = (0, 1)
+        for found in _TOKEN.finditer(text, start):
+            kind = str(found.lastgroup)
+            if kind in ("space", "comment"):
+                continue
+            token = _Token(kind, found.group(), found.start(), found.end())
+            self.tokens.append(token)
+            is_done = len(self.tokens) == 3 and not self.is_generator()
+            if is_done or token.text == "}":  # there are no blocks within
+                break
 
-    def line(self, place: int) -> int:
-        """Return the line of a place; places are asked for in order."""
-        before, line = self.lines_seen
-        line += self.text.count("\n", before, place)
-        self.lines_seen = (place, line)
-        return line
+    def is_generator(self) -> bool:
+        """Say whether it begins as one: the word may be a name, too."""
+        words = self.tokens[:3]
+        kinds = [token.kind for token in words]
+        return kinds == ["word", "word", "mark"] and words[2].text == "{"
 
-    def schema(self) -> Schema:
-        found: list[Generator] = []
-        while self.at < len(self.tokens):
-            token = self.tokens[self.at]
-            if self._is_generator():
-                generator = self._generator()
-                if generator is None:
-                    return Schema(tuple(found), self.line(token.start))
-                found.append(generator)
-            elif token.text == "{":
-                self._skip_block()
-            else:
-                self.at += 1
-        return Schema(tuple(found), 0)
-
-    def _is_generator(self) -> bool:
-        words = self.tokens[self.at : self.at + 3]
-        return (
-            [token.kind for token in words] == ["word", "word", "mark"]
-            and words[0].text == "generator"
-            and words[2].text == "{"
-        )
-
-    def _skip_block(self) -> None:
-        depth = 0
-        while self.at < len(self.tokens):
-            text = self.tokens[self.at].text
-            depth += (text == "{") - (text == "}")
-            self.at += 1
-            if depth == 0:
-                return
-
-    def _generator(self) -> Generator | None:
-        start, name, opening = self.tokens[self.at : self.at + 3]
-        line = self.line(start.start)
-        self.at += 3
+    def generator(self, line: int) -> Generator | None:
+        """Read it; give None if it makes no sense."""
+        _, name, opening = self.tokens[:3]
+        self.at = 3
         values: dict[str, Value] = {}
         while self.at < len(self.tokens):
             token = self.tokens[self.at]
             if token.text == "}":
-                self.at += 1
                 return Generator(name.text, line, opening.end, token.start, values)
             following = self.tokens[self.at + 1 : self.at + 2]
             if token.kind == "word" and following and following[0].text == "=":
@@ -240,10 +216,29 @@ class _Reader:
 
 
 def read_schema(text: str) -> Schema:
-    """Read the generators of a schema."""
-    if "generator" not in text:
-        return Schema((), 0)
-    return _Reader(text).schema()
+    """Read the generators of a schema; all other blocks are only skipped."""
+    found: list[Generator] = []
+    place = depth = counted = 0
+    line = 1
+    while text.find("generator", place) >= 0:
+        for step in _STEP.finditer(text, place):
+            word = step.group()
+            depth = max(depth + (word == "{") - (word == "}"), 0)
+            if word == "generator" and not depth:
+                break
+        else:
+            break
+        place = step.end()
+        reader = _Reader(text, step.start())
+        if reader.is_generator():
+            line += text.count("\n", counted, step.start())
+            counted = step.start()
+            generator = reader.generator(line)
+            if generator is None:
+                return Schema(tuple(found), line)
+            found.append(generator)
+            place = generator.close + 1
+    return Schema(tuple(found), 0)
 
 
 def add_targets(text: str, generator: Generator, names: Sequence[str]) -> str:
