@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -150,3 +153,23 @@ def test_fix_never_writes_outside_the_tree(plant, tmp_path_factory):
     (root / "a/schema.prisma").symlink_to(outside)
     assert main(["check", "--fix"]) == 0
     assert outside.read_text() == ONE_LINE
+
+
+def test_a_schema_that_cannot_be_written_stays_as_it_was(plant):
+    root = plant(**{"a/prisma/schema.prisma": ONE_LINE})
+    code = (
+        "import resource, sys; from engineroom.cli.main import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9));"
+        "sys.exit(main(['check', '--fix']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "ER1403: " in done.stderr
+    assert (root / "a/prisma/schema.prisma").read_text() == ONE_LINE
+    assert [p.name for p in (root / "a/prisma").iterdir()] == ["schema.prisma"]

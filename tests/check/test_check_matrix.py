@@ -300,3 +300,17 @@ def test_usage_errors_give_2(plant, capsys):
     assert "ER1401" in capsys.readouterr().err
     assert main(["check", "--fix", "--staged"]) == 2
     assert main(["check", "--format", "xml"]) == 2
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_hides_no_other(plant, capsys):
+    root = plant(**{"a/prisma/schema.prisma": STANDARD})
+    for _ in range(25):  # deeper than a path can be long
+        os.mkdir("d" * 200)
+        os.chdir("d" * 200)
+    os.chdir(root)
+    assert main(["check"]) == 0
+    text = capsys.readouterr().out
+    assert "1 service: 1 ok" in text
+    assert (
+        "warning unreadable: This folder cannot be listed: File name too long" in text
+    )
