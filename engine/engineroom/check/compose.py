@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "read_entries"]
 
 _LINE = re.compile(r"""( *)(?:"([^"]+)"|'([^']+)'|([\w./-]+))\s*:(?:\s+(.*))?$""")
-_NAMES = {
+_NAMES: dict[tuple[str, ...], str] = {
     ("image",): "image",
     ("platform",): "platform",
     ("build",): "context",
