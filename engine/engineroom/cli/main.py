@@ -50,6 +50,7 @@ COMMANDS = {
     "doctor": "engineroom.cli.doctor",
     "check": "engineroom.cli.check",
     "store": "engineroom.cli.store",
+    "fetch": "engineroom.cli.fetch",
 }
 
 # Every exit code with what it means; commands may give 1 and 2 a narrower meaning.

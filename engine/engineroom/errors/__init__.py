@@ -35,14 +35,18 @@
         │   └── CheckPathMissing, CheckNeedsGit, CheckUnwritable
         └── StoreError                   ER3000  the artifact store
             ├── StoreAddressInvalid, StoreMissing, StoreUnreadable, ...
+            ├── FetchError           ER3200  `engineroom fetch`
+            │   ├── SourceFailed     ER3210
+            │   │   └── SourceForbidden, SourceTlsFailed, DownloadHashWrong, ...
+            │   └── SourcesFailed, EnginesMissing, LockDiffers, ShelfBusy, ...
             └── PublishError             ER3100
                 ├── WheelRefused         ER3101
                 │   └── WheelNameRefused, WheelBroken, WheelRecordWrong, ...
                 └── FileNameTaken        ER3110
 
 A code is never given to a second meaning: 1xxx load and platform, 2xxx connection
-and query, 3xxx store and publish. Fields come first and the sentence is made from
-them, so that a caller can act on `error.path` and never has to read the words.
+and query, 3xxx store, publish and fetch. Fields come first and the sentence is made
+from them, so that a caller can act on `error.path` and never has to read the words.
 
 The base and PEP 249's classes are here; the rest lies in one file for each area and is
 imported when a name of it is first used, because seventy classes cost a fifth of the
@@ -59,6 +63,28 @@ if TYPE_CHECKING:
     from engineroom.errors.check import CheckNeedsGit as CheckNeedsGit
     from engineroom.errors.check import CheckPathMissing as CheckPathMissing
     from engineroom.errors.check import CheckUnwritable as CheckUnwritable
+    from engineroom.errors.fetch import DownloadBroken as DownloadBroken
+    from engineroom.errors.fetch import DownloadHashWrong as DownloadHashWrong
+    from engineroom.errors.fetch import DownloadTruncated as DownloadTruncated
+    from engineroom.errors.fetch import EnginesMissing as EnginesMissing
+    from engineroom.errors.fetch import FetchError as FetchError
+    from engineroom.errors.fetch import LockDiffers as LockDiffers
+    from engineroom.errors.fetch import LockUnreadable as LockUnreadable
+    from engineroom.errors.fetch import ShelfBusy as ShelfBusy
+    from engineroom.errors.fetch import ShelfUnwritable as ShelfUnwritable
+    from engineroom.errors.fetch import SourceAddressInvalid as SourceAddressInvalid
+    from engineroom.errors.fetch import SourceFailed as SourceFailed
+    from engineroom.errors.fetch import SourceForbidden as SourceForbidden
+    from engineroom.errors.fetch import SourceMissing as SourceMissing
+    from engineroom.errors.fetch import SourceNotAnIndex as SourceNotAnIndex
+    from engineroom.errors.fetch import SourceNotFound as SourceNotFound
+    from engineroom.errors.fetch import SourceProxyFailed as SourceProxyFailed
+    from engineroom.errors.fetch import SourceServerFailed as SourceServerFailed
+    from engineroom.errors.fetch import SourcesFailed as SourcesFailed
+    from engineroom.errors.fetch import SourceTimedOut as SourceTimedOut
+    from engineroom.errors.fetch import SourceTlsFailed as SourceTlsFailed
+    from engineroom.errors.fetch import SourceUnreachable as SourceUnreachable
+    from engineroom.errors.fetch import TargetNotOffered as TargetNotOffered
     from engineroom.errors.load import LoadError as LoadError
     from engineroom.errors.load import MalformedBinary as MalformedBinary
     from engineroom.errors.load import MissingExtra as MissingExtra
@@ -129,6 +155,30 @@ if TYPE_CHECKING:
 
 _AREAS = {
     "check": ("CheckError", "CheckNeedsGit", "CheckPathMissing", "CheckUnwritable"),
+    "fetch": (
+        "DownloadBroken",
+        "DownloadHashWrong",
+        "DownloadTruncated",
+        "EnginesMissing",
+        "FetchError",
+        "LockDiffers",
+        "LockUnreadable",
+        "ShelfBusy",
+        "ShelfUnwritable",
+        "SourceAddressInvalid",
+        "SourceFailed",
+        "SourceForbidden",
+        "SourceMissing",
+        "SourceNotAnIndex",
+        "SourceNotFound",
+        "SourceProxyFailed",
+        "SourceServerFailed",
+        "SourceTimedOut",
+        "SourceTlsFailed",
+        "SourceUnreachable",
+        "SourcesFailed",
+        "TargetNotOffered",
+    ),
     "load": (
         "LoadError",
         "MalformedBinary",

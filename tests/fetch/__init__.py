@@ -1,0 +1,1 @@
+"""Fetching from real stores, over real servers on loopback."""
