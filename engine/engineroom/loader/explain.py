@@ -32,7 +32,13 @@ MENDED_BY = {
     "forbidden": "install engineroom where programs may be run from, not on a noexec"
     " file system",
     "unreadable": "let this user read the file",
+    "unsafe-place": "let nobody but you and root write there, then run `engineroom"
+    " fetch` again",
 }
+# Verdicts on a folder, where the target is empty.
+OF_PLACES = ("no-manifest", "manifest-damaged", "unsafe-place")
+# Verdicts of places that are no refusals: most machines have nothing there.
+PASSED_OVER = {"fits", "absent", "none-fits"}
 # Verdicts of targets that might yet get an engine here.
 LEFT_TO_TRY = {"no-engine", "excluded", "libc-unknown"}
 # What helps where this Python, rather than its system, is the obstacle.
@@ -49,7 +55,9 @@ def explain(
     """Return the error to raise when every attempt has failed."""
     verdicts = [attempt.verdict for attempt in attempts]
     kind = LoadError
-    refused = next((a for a in attempts if a.path and a.verdict != "fits"), None)
+    refusals = [a for a in attempts if a.path and a.verdict not in PASSED_OVER]
+    refusals.sort(key=lambda attempt: attempt.verdict == "no-manifest")
+    refused = refusals[0] if refusals else None
     if (
         refused is not None
         and refused.verdict == "no-manifest"
@@ -66,7 +74,7 @@ def explain(
         hint = PYTHON_MENDED_BY[found.verdict]
     elif refused is not None:
         cause = f"The {backend} engine {refused.path} was refused: {refused.reason}"
-        if refused.verdict in ("no-manifest", "manifest-damaged"):
+        if not refused.target and refused.verdict in OF_PLACES:
             cause = f"No engine can be found in {refused.path}: {refused.reason}"
         hint = _mended_by(refused, overrides)
     elif "no-engine" in verdicts:

@@ -1,9 +1,10 @@
 """Where engines are, and what their manifest says of them.
 
 A shelf is a folder with engines and a manifest.csv that lists them: the package's own
-`engines` folder, or the one that a setting names. The manifest is CSV without quoting
-because importing json costs more than the rest of the loader. Nothing here looks into
-an engine; a manifest that cannot be read is a finding, not an exception.
+`engines` folder, the one that a setting names, or a place of `elsewhere`. The manifest
+is CSV without quoting because importing json costs more than the rest of the loader.
+Nothing here looks into an engine; a manifest that cannot be read is a finding, not
+an exception.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class Shelf:
 
     Attributes:
         path: the folder.
-        origin: why it was looked at: `package`, or the setting that names it.
+        origin: why it was looked at: `package`, `user`, `system`, or the setting that
+            names it.
         engines: what its manifest lists, in order.
         verdict: `no-manifest` or `manifest-damaged` where it cannot be used.
         problem: the reason then; else empty.

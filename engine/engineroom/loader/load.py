@@ -25,7 +25,7 @@ from engineroom.platforms.rows import TARGETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from engineroom.loader.handshake import Handshake
@@ -157,6 +157,7 @@ def find_and_load(
     environment: Mapping[str, str] = os.environ,
     package_shelf: str = PACKAGE_SHELF,
     machine: Machine | None = None,
+    places: Sequence[tuple[str, str]] | None = None,
 ) -> Engine:
     """Find, check and load an engine; `load_engine` without its memory.
 
@@ -165,6 +166,8 @@ def find_and_load(
         environment: where settings are read.
         package_shelf: the package's own folder of engines.
         machine: what facts are read from; this machine if None.
+        places: where to look after the package, as (origin, folder); the user's and
+            the system's engine folder if None.
 
     Raises:
         LoadError: see `load_engine`.
@@ -172,12 +175,36 @@ def find_and_load(
     overrides = read_overrides(backend, environment)
     facts = probe(machine)
     plan = _plan(backend, overrides, facts, package_shelf)
+    loaded = _first(backend, plan, facts)
+    # Where no target fits, there is nothing to look for in another place either.
+    is_hopeless = not any(file or one.verdict == "no-engine" for file, one in plan)
+    if not (loaded or is_hopeless or overrides.file or overrides.folder):
+        from engineroom.loader.elsewhere import plans_elsewhere
+
+        for more in plans_elsewhere(backend, overrides, facts, environment, places):
+            plan += more
+            loaded = _first(backend, more, facts)
+            if loaded is not None:
+                break
     attempts = tuple(attempt for _, attempt in plan)
-    engine: Engine | None = None
+    if loaded is None:
+        from engineroom.loader.explain import explain
+
+        # Only now is it worth knowing what decides nothing.
+        facts = probe(machine, thorough=True)
+        raise explain(backend, attempts, facts, overrides)
+    return Engine(*loaded, attempts, facts, overrides.in_force)
+
+
+def _first(
+    backend: str, plan: list[tuple[EngineFile | None, Attempt]], facts: Facts
+) -> tuple[EngineFile, Any, Any, Handshake] | None:
+    """Load the first engine of a plan that passes; note how each attempt ends."""
+    loaded: tuple[EngineFile, Any, Any, Handshake] | None = None
     for file, attempt in plan:
         if file is None:
             continue
-        if engine is not None:
+        if loaded is not None:
             attempt.end("not-tried", "an engine before it is in use")
             continue
         try:
@@ -189,14 +216,8 @@ def find_and_load(
             attempt.end(refused.verdict, refused.reason, refused.details)
             continue
         attempt.end(LOADED, attempt.reason)
-        engine = Engine(file, ffi, lib, handshake, attempts, facts, overrides.in_force)
-    if engine is None:
-        from engineroom.loader.explain import explain
-
-        # Only now is it worth knowing what decides nothing.
-        facts = probe(machine, thorough=True)
-        raise explain(backend, attempts, facts, overrides)
-    return engine
+        loaded = (file, ffi, lib, handshake)
+    return loaded
 
 
 def _plan(

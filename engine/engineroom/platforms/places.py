@@ -61,7 +61,12 @@ def unsafe_because(path: str) -> str:
     Whoever may write the file, its folder or a folder above could put anything in its
     place. A sticky folder above, such as /tmp, lets only owners do so.
     """
-    here = os.path.realpath(path)
+    # Where a link stands counts as well as where it leads.
+    ways = dict.fromkeys((os.path.realpath(path), os.path.abspath(path)))
+    return next(filter(None, map(_unsafe_way, ways)), "")
+
+
+def _unsafe_way(here: str) -> str:
     is_above = False
     while True:
         try:

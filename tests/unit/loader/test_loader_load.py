@@ -313,7 +313,7 @@ def test_the_error_is_cause_then_places_then_settings_then_what_to_do(
     shelf, load, make_engine, host
 ):
     shelf.list(host.id, "gone.so", make_engine().read_bytes())
-    found = load(shelf.path, ENGINEROOM_TARGET=host.id)
+    found = load(shelf.path, ENGINEROOM_TARGET=host.id, XDG_DATA_HOME="/no-data")
     blocks = found["text"].split("\n\n")
     gone = shelf.path / "gone.so"
     assert blocks[0] == (
@@ -322,7 +322,11 @@ def test_the_error_is_cause_then_places_then_settings_then_what_to_do(
     lines = blocks[1].splitlines()
     assert lines[0] == "tried:"
     assert lines[1] == f"  {host.id} ({gone}): missing, there is no such file"
-    assert len(lines) == 9
+    assert lines[9] == (
+        f"  /no-data/engineroom/engines/{__version__}: absent, the user's engine folder"
+        " is not there"
+    )
+    assert len(lines) == 11
     assert blocks[2] == f"settings in force:\n  ENGINEROOM_TARGET={host.id}"
     assert blocks[3].startswith("hint: ")
     assert blocks[3].endswith("for the evidence run `engineroom doctor`")
