@@ -404,3 +404,14 @@ def test_a_folder_that_cannot_be_written_is_named(fetch, store, tmp_path):
     done = fetch("--target", "rhel-x86_64", "--from", store, "--into", file / "into")
     assert done.error["code"] == "ER3250"
     assert "Not a directory" in done.error["message"]
+
+
+def test_the_loaders_settings_count_where_no_argument_does(fetch, store, tmp_path):
+    settings = {
+        "ENGINEROOM_TARGET": "linux-musl-x86_64",
+        "ENGINEROOM_ENGINE_DIR": tmp_path / "named",
+    }
+    assert fetch("--from", store, **settings).code == 0
+    assert engines(tmp_path / "named") == {"linux-musl-x86_64": MUSL_ENGINE}
+    done = fetch("--from", store, ENGINEROOM_TARGET="linux-mulsl")
+    assert done.error["code"] == "ER1101"

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="NAME",
         help="targets, families, aliases, `native` or `all`; without it those of this"
-        " machine, and for `--lock` all",
+        " machine or of ENGINEROOM_TARGET, and for `--lock` all",
     )
     parser.add_argument(
         "--from",
@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into",
         metavar="DIR",
-        help="the folder for the engines; without it the user's engine folder, where"
-        " the loader looks after the package",
+        help="the folder for the engines; without it that of ENGINEROOM_ENGINE_DIR, or"
+        " the user's engine folder, where the loader looks after the package",
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
@@ -76,9 +76,11 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
     """Fetch, or write the lock file; print what is there then."""
     from engineroom.fetch import open_source
     from engineroom.fetch.settings import FROM
+    from engineroom.loader.settings import TARGET
     from engineroom.platforms.select import select_targets
 
-    names = arguments.target or ["all" if arguments.lock else "native"]
+    here = "all" if arguments.lock else os.environ.get(TARGET) or "native"
+    names = arguments.target or [here]
     targets = select_targets(names)
     addresses = arguments.sources or os.environ.get(FROM, "").split()
     sources = [open_source(a, timeout_seconds=arguments.timeout) for a in addresses]
@@ -94,9 +96,11 @@ def _fetch(
     render: Render,
 ) -> int:
     from engineroom.fetch import fetch, read_lock
+    from engineroom.loader.settings import FOLDER
 
     lock = read_lock(arguments.lock_file) if arguments.locked else None
-    folder = os.path.abspath(os.path.expanduser(arguments.into or _user_folder()))
+    into = arguments.into or os.environ.get(FOLDER) or _user_folder()
+    folder = os.path.abspath(os.path.expanduser(into))
     with render.progress("Fetching") as progress:
         fetched = fetch(
             targets,
