@@ -196,20 +196,22 @@ def test_offline_proves_that_nothing_is_missing_and_writes_nothing(
 
 
 def test_two_processes_at_once_download_once_and_both_succeed(serve, tmp_path):
-    is_open = threading.Event()
+    is_asked, is_open = threading.Event(), threading.Event()
 
     def answer(handler):
         if is_wheel(handler):
+            is_asked.set()
             assert is_open.wait(30)
         return False
 
     server, into = serve(answer), tmp_path / "into"
     words = ["--target", *GLIBC, "--from", server.url, "--into", into]
     with process(*words, cwd=tmp_path) as one, process(*words, cwd=tmp_path) as two:
-        with pytest.raises(subprocess.TimeoutExpired):
-            one.communicate(timeout=0.7)
-        with pytest.raises(subprocess.TimeoutExpired):
-            two.communicate(timeout=0.1)
+        assert is_asked.wait(30)
+        # Neither ends while the download does not: the other one waits for it.
+        for running in (one, two):
+            with pytest.raises(subprocess.TimeoutExpired):
+                running.wait(timeout=0.3)
         assert leftovers(into)
         assert not (into / "manifest.csv").exists()
         is_open.set()
