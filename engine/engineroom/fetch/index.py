@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from engineroom.errors import SourceNotAnIndex
@@ -78,10 +78,12 @@ def _from_json(base: str, text: str) -> Iterator[Offer]:
 
 
 def _within(value: Any, key: str, kind: type[Any]) -> Any:
-    found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, kind):
+    if not isinstance(value, dict):
+        raise ValueError(f"what should hold `{key}` is no object")
+    mapping = cast("dict[str, Any]", value)
+    if not isinstance(mapping.get(key), kind):
         raise ValueError(f"`{key}` is missing or no {kind.__name__}")
-    return found
+    return mapping[key]
 
 
 class _Links(HTMLParser):

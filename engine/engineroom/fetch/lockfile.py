@@ -37,8 +37,11 @@ _HEAD = """\
 """
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LINE = re.compile(r'([a-z0-9_]+) = (?:"([A-Za-z0-9._!+-]*)"|([0-9]{1,15}))')
-_TABLES = {"": ("format", "version"), "[[wheel]]": ("file", "size_bytes", "sha256")}
-_TABLES["[[wheel.engine]]"] = ("target", "backend", "size_bytes", "sha256")
+_TABLES: dict[str, tuple[str, ...]] = {
+    "": ("format", "version"),
+    "[[wheel]]": ("file", "size_bytes", "sha256"),
+    "[[wheel.engine]]": ("target", "backend", "size_bytes", "sha256"),
+}
 _NUMBERS = ("format", "size_bytes")
 
 

@@ -67,13 +67,14 @@ class _RedirectRefused(Exception):
 class _Redirects(HTTPRedirectHandler):
     """Follows redirects, with credentials only within the origin."""
 
-    def redirect_request(self, req: Request, *more: Any) -> Request | None:
-        target = str(more[-1])
-        old, new = urlsplit(req.full_url).scheme, urlsplit(target).scheme
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if new not in ("http", "https") or (old, new) == ("https", "http"):
-            raise _RedirectRefused(f"it redirects from {old} to {shown(target)}")
-        request = super().redirect_request(req, *more)
-        if request is not None and origin(req.full_url) == origin(target):
+            raise _RedirectRefused(f"it redirects from {old} to {shown(newurl)}")
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is not None and origin(req.full_url) == origin(newurl):
             request.unredirected_hdrs.update(req.unredirected_hdrs)
         return request
 

@@ -18,12 +18,13 @@ from engineroom.platforms.rows import TARGETS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Union
 
     from engineroom.loader.find import EngineFile
     from engineroom.loader.settings import Overrides
     from engineroom.platforms.probe import Facts
 
-    Plan = list[tuple[EngineFile | None, Attempt]]
+    Plan = list[tuple[Union[EngineFile, None], Attempt]]
 
 __all__ = ["plans_elsewhere"]
 

@@ -62,8 +62,7 @@ def unsafe_because(path: str) -> str:
     place. A sticky folder above, such as /tmp, lets only owners do so.
     """
     # Where a link stands counts as well as where it leads.
-    ways = dict.fromkeys((os.path.realpath(path), os.path.abspath(path)))
-    return next(filter(None, map(_unsafe_way, ways)), "")
+    return _unsafe_way(os.path.realpath(path)) or _unsafe_way(os.path.abspath(path))
 
 
 def _unsafe_way(here: str) -> str:
