@@ -88,6 +88,10 @@ class _Trial:
         self.checks.append(Check(name, not problem, problem or text))
         return not problem
 
+    def has_passed(self, name: str) -> bool:
+        """Say whether a check has been made and passed."""
+        return any(check.name == name and check.is_passed for check in self.checks)
+
 
 def try_row(row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path) -> Outcome:
     """Try the wheels of a folder in a tree.
@@ -141,13 +145,8 @@ def try_row(row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path) -> 
         if row.target:
             _end(trial)
     tags = [c["text"] for c in found.get("checks", []) if c["name"] == "wheel"]
-    took = tags[0] if tags and trial_passed(trial, "wheel") else ""
+    took = tags[0] if tags and trial.has_passed("wheel") else ""
     return Outcome(found.get("system", {}), took, target, tuple(trial.checks))
-
-
-def trial_passed(trial: _Trial, name: str) -> bool:
-    """Say whether a check has been made and passed."""
-    return any(check.name == name and check.is_passed for check in trial.checks)
 
 
 def offered(folder: Path, row: Row) -> list[Path]:
