@@ -45,7 +45,20 @@ typedef enum qe_status {
   /* The query was stopped by qe_connection_interrupt or by the pulse. */
   QE_ERR_INTERRUPTED = 12,
   /* The database refused: native_code and sqlstate say why. */
-  QE_ERR_DATABASE = 13
+  QE_ERR_DATABASE = 13,
+  /* Not done yet, and no failure: wait until qe_connection_socket() can be read, or
+   * until it can be written or read, and call the same function again with the same
+   * arguments. Only a connection opened with `stepped` gives these. */
+  QE_WANT_READ = 14,
+  QE_WANT_WRITE = 15,
+  /* The connection to the server is lost, or none came about. */
+  QE_ERR_CONNECTION = 16,
+  /* The server took longer than the connection's timeout allows. */
+  QE_ERR_TIMEOUT = 17,
+  /* What came from the server is not of the protocol; the connection is given up. */
+  QE_ERR_PROTOCOL = 18,
+  /* A library that TLS needs is not there, or lacks something. */
+  QE_ERR_TLS = 19
 } qe_status;
 
 /* Why a call failed. The caller owns it; nothing in it needs to be ended. */
@@ -53,8 +66,9 @@ typedef struct qe_error {
   int32_t status;      /* a qe_status; QE_OK where nothing failed */
   int32_t native_code; /* the backend's own number, 0 where it has none */
   int64_t position;    /* offset into the statement in bytes, -1 where unknown */
+  int32_t was_sent;    /* whether the server may have seen the statement */
   char sqlstate[6];    /* five characters and a terminator, or empty */
-  char message[506];   /* always terminated; cut, never overflowed */
+  char message[502];   /* always terminated; cut, never overflowed */
 } qe_error;
 
 /* What a column is meant to hold, by its declaration. */
@@ -149,11 +163,60 @@ const char *qe_backend_name(void);    /* "sqlite" */
 const char *qe_backend_version(void); /* the database library's own version */
 
 /* Opens a connection. keywords and values are two lists of equal length, each ended
- * by NULL; what is allowed is listed beside each backend (for SQLite at the head of
- * src/qe_sqlite.c). On success the caller owns *out and ends it with
- * qe_connection_close() and qe_connection_release(); on failure *out is NULL. */
+ * by NULL; what is allowed is listed beside each backend (at the heads of
+ * src/qe_sqlite.c and src/qe_postgres.c). On success the caller owns *out and ends it
+ * with qe_connection_close() and qe_connection_release(); on failure *out is NULL.
+ *
+ * Where something has to be waited for the answer is QE_WANT_READ or QE_WANT_WRITE, and
+ * the caller owns *out: it goes on with qe_connection_resume_open() until that gives
+ * QE_OK or a failure, after which the handle is only good for being released. */
 qe_status qe_connection_open(const char *const *keywords, const char *const *values,
                              qe_connection **out, qe_error *error);
+qe_status qe_connection_resume_open(qe_connection *connection, qe_error *error);
+
+/* Waits until the socket can do what want (QE_WANT_READ or QE_WANT_WRITE) asks for, or
+ * timeout_ms have passed; *is_ready tells which. No other thread is kept out. */
+qe_status qe_connection_wait(qe_connection *connection, int32_t want,
+                             int32_t timeout_ms, int32_t *is_ready, qe_error *error);
+
+/* The descriptor to wait for; -1 where there is none. */
+int64_t qe_connection_socket(qe_connection *connection);
+
+/* Whether functions answer QE_WANT_READ and QE_WANT_WRITE (1) or wait themselves (0,
+ * what every connection begins with). */
+qe_status qe_connection_set_stepped(qe_connection *connection, int32_t is_on,
+                                    qe_error *error);
+
+/* Changes a setting of an open connection; the backend's file says which there are. */
+qe_status qe_connection_set(qe_connection *connection, const char *keyword,
+                            const char *value, qe_error *error);
+
+/* A fact about the connection, such as `server_version`; *text is NULL for one that is
+ * not known, and borrowed until the next call. */
+qe_status qe_connection_about(qe_connection *connection, const char *what,
+                              const char **text, qe_error *error);
+
+/* What the server said with its last refusal, field by field, each a letter and a
+ * terminated text; *size is 0 where there is nothing. Borrowed until the next call. */
+void qe_connection_diagnostics(qe_connection *connection, const char **data,
+                               int64_t *size);
+
+/* Takes the oldest message that came unasked: *size is 0 when there is none. Its first
+ * byte is `N` for a notice, followed by fields as above, or `A` for a notification,
+ * followed by the sender's process id as four bytes, most significant first, and two
+ * terminated texts, channel and payload. Borrowed until the next call. */
+qe_status qe_connection_next_message(qe_connection *connection, const char **data,
+                                     int64_t *size, qe_error *error);
+
+/* Reads what has come unasked, without waiting. */
+qe_status qe_connection_poll(qe_connection *connection, qe_error *error);
+
+/* Asks the server, over a connection of its own, to stop what it is doing for this one;
+ * to be called again until it is QE_OK, waiting for *socket as its answer says. May be
+ * called while something else is not done yet; what was stopped then ends with a
+ * failure. */
+qe_status qe_connection_cancel(qe_connection *connection, int64_t *socket,
+                               qe_error *error);
 
 /* Closes the database: open transactions are rolled back, statements ended. The
  * handle stays valid and answers QE_ERR_CLOSED until it is released. Closing twice,

@@ -1041,7 +1041,7 @@ static bool take_statement(reader *self, PyObject *sql) {
   self->row_offset = 0;
   self->position = 0;
   self->changes = -1;
-  if (self->statement && sql == self->sql) return true;
+  if (self->statement && sql == self->sql && self->statement->is_ready) return true;
   Py_CLEAR(self->columns);
   if (self->statement) qe__statement_return(self->statement);
   self->statement = NULL;
@@ -1068,9 +1068,7 @@ static bool start_statement(reader *self, PyObject *parameters) {
     self->is_busy = true;
     Py_BEGIN_ALLOW_THREADS;
     status = qe__statement_start(statement, given.all, count, &error);
-    if (status == QE_OK) {
-      status = qe__statement_fill(statement, &statement->batch, FIRST_ROWS, &error);
-    }
+    if (status == QE_OK) status = qe__statement_first(statement, FIRST_ROWS, &error);
     Py_END_ALLOW_THREADS;
     self->is_busy = false;
   }
@@ -1120,6 +1118,7 @@ typedef struct chunk {
 static void run_chunk(void *context) {
   chunk *rows = context;
 
+  rows->rows_done = 0;
   rows->status = qe__statement_run_many(
       rows->statement, rows->given.all, rows->statement->parameter_count,
       rows->row_count, &rows->rows_done, &rows->error);

@@ -11,6 +11,7 @@
 #include "qe_backend.h"
 #include "qe_error.h"
 #include "qe_mem.h"
+#include "qe_wait.h"
 
 void qe__connection_adopt(qe_connection *connection) {
   qe_statement *orphan = atomic_exchange(&connection->orphans, NULL);
@@ -46,6 +47,7 @@ static void destroy(qe_connection *connection) {
   if (connection->native) qe__backend_close(connection);
   while (connection->newest) qe__statement_shelve(connection->newest);
   pthread_mutex_destroy(&connection->native_door);
+  qe__bytes_clear(&connection->diagnostics);
   qe__free(connection);
 }
 
@@ -73,12 +75,23 @@ qe_status qe_connection_open(const char *const *keywords, const char *const *val
   atomic_store(&connection->references, 1);
   connection->cache_size = QE_CACHE_BUCKETS;
   status = qe__backend_open(connection, keywords, values, error);
-  if (status != QE_OK) {
+  if (status != QE_OK && !qe__is_want(status)) {
     qe_connection_release(connection);
     return status;
   }
   *out = connection;
-  return QE_OK;
+  return status;
+}
+
+qe_status qe_connection_resume_open(qe_connection *connection, qe_error *error) {
+  qe_status status;
+
+  qe__error_clear(error);
+  status = qe__connection_enter(connection, error);
+  if (status != QE_OK) return status;
+  status = qe__backend_resume_open(connection, error);
+  qe__connection_leave(connection);
+  return status;
 }
 
 qe_status qe_connection_close(qe_connection *connection, qe_error *error) {
@@ -134,16 +147,24 @@ qe_status qe_connection_set_autocommit(qe_connection *connection, int32_t is_on,
   return QE_OK;
 }
 
+qe_status qe__connection_do(qe_connection *connection, qe_action action,
+                            qe_error *error) {
+  qe_status status;
+
+  do {
+    status = action(connection, error);
+  } while (qe__waited(connection, &status, error));
+  return status;
+}
+
 /* Enters, does one thing to the whole connection, leaves. */
-static qe_status inside(qe_connection *connection,
-                        qe_status (*action)(qe_connection *, qe_error *),
-                        qe_error *error) {
+static qe_status inside(qe_connection *connection, qe_action action, qe_error *error) {
   qe_status status;
 
   qe__error_clear(error);
   status = qe__connection_enter(connection, error);
   if (status != QE_OK) return status;
-  status = action(connection, error);
+  status = qe__connection_do(connection, action, error);
   qe__connection_leave(connection);
   return status;
 }
@@ -167,7 +188,94 @@ qe_status qe_connection_execute_script(qe_connection *connection, const char *sq
   qe__error_clear(error);
   status = qe__connection_enter(connection, error);
   if (status != QE_OK) return status;
-  status = qe__backend_script(connection, sql, sql_size, error);
+  do {
+    status = qe__backend_script(connection, sql, sql_size, error);
+  } while (qe__waited(connection, &status, error));
+  qe__connection_leave(connection);
+  return status;
+}
+
+int64_t qe_connection_socket(qe_connection *connection) {
+  return connection->native ? qe__backend_socket(connection) : -1;
+}
+
+qe_status qe_connection_set_stepped(qe_connection *connection, int32_t is_on,
+                                    qe_error *error) {
+  qe_status status;
+
+  qe__error_clear(error);
+  status = qe__connection_enter(connection, error);
+  if (status != QE_OK) return status;
+  connection->is_stepped = is_on != 0;
+  qe__connection_leave(connection);
+  return QE_OK;
+}
+
+qe_status qe_connection_set(qe_connection *connection, const char *keyword,
+                            const char *value, qe_error *error) {
+  qe_status status;
+
+  qe__error_clear(error);
+  status = qe__connection_enter(connection, error);
+  if (status != QE_OK) return status;
+  status = qe__backend_set(connection, keyword, value, error);
+  qe__connection_leave(connection);
+  return status;
+}
+
+qe_status qe_connection_about(qe_connection *connection, const char *what,
+                              const char **text, qe_error *error) {
+  qe_status status;
+
+  *text = NULL;
+  qe__error_clear(error);
+  status = qe__connection_enter(connection, error);
+  if (status != QE_OK) return status;
+  *text = qe__backend_about(connection, what);
+  qe__connection_leave(connection);
+  return QE_OK;
+}
+
+void qe_connection_diagnostics(qe_connection *connection, const char **data,
+                               int64_t *size) {
+  *data = (const char *)connection->diagnostics.data;
+  *size = connection->diagnostics.size;
+}
+
+qe_status qe_connection_next_message(qe_connection *connection, const char **data,
+                                     int64_t *size, qe_error *error) {
+  qe_status status;
+
+  *data = NULL;
+  *size = 0;
+  qe__error_clear(error);
+  status = qe__connection_enter(connection, error);
+  if (status != QE_OK) return status;
+  qe__backend_next_message(connection, data, size);
+  qe__connection_leave(connection);
+  return QE_OK;
+}
+
+qe_status qe_connection_poll(qe_connection *connection, qe_error *error) {
+  qe_status status;
+
+  qe__error_clear(error);
+  status = qe__connection_enter(connection, error);
+  if (status != QE_OK) return status;
+  status = qe__backend_poll(connection, error);
+  qe__connection_leave(connection);
+  return status;
+}
+
+qe_status qe_connection_cancel(qe_connection *connection, int64_t *socket,
+                               qe_error *error) {
+  qe_status status;
+
+  *socket = -1;
+  qe__error_clear(error);
+  status = qe__connection_enter(connection, error);
+  if (status != QE_OK) return status;
+  status = qe__backend_cancel(connection, socket, error);
   qe__connection_leave(connection);
   return status;
 }

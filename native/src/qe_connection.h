@@ -28,7 +28,8 @@ struct qe_statement {
   int32_t parameter_count;
   char **parameter_names; /* owned, each too; NULL for a nameless one */
   qe_bytes parameters;    /* copies of texts and blobs bound to a running statement */
-  bool is_reading;        /* changes nothing in the database */
+  bool is_ready;          /* prepared to the end */
+  bool is_reading;        /* its rows are read as they are asked for */
   bool opens_transaction; /* with autocommit off, wants one to be open */
   bool counts_changes;    /* changes has a meaning after a run */
   bool is_lent;
@@ -61,7 +62,12 @@ struct qe_connection {
   qe_pulse pulse;                  /* set by whoever is inside, or NULL */
   void *pulse_context;
   bool is_autocommit;
-  int32_t cache_size; /* idle statements kept at the most */
+  bool is_stepped;    /* waits are the caller's */
+  int64_t timeout_ms; /* the longest wait within one call; 0 for no limit */
+  int64_t
+      wait_until_ms;    /* when it ends for the present call; 0 before its first wait */
+  qe_bytes diagnostics; /* what the server said with its last refusal */
+  int32_t cache_size;   /* idle statements kept at the most */
   int32_t idle_count;
   qe_statement *newest, *oldest;           /* all statements, lent and idle */
   qe_statement *buckets[QE_CACHE_BUCKETS]; /* the idle ones, by hash */
@@ -83,6 +89,7 @@ static inline qe_status qe__connection_enter(qe_connection *connection,
     return qe__connection_refuse(connection, is_inside, error);
   }
   atomic_store_explicit(&connection->is_interrupted, false, memory_order_relaxed);
+  connection->wait_until_ms = 0;
   return QE_OK;
 }
 
@@ -100,14 +107,26 @@ static inline void qe__connection_leave(qe_connection *connection) {
 
 void qe__connection_retain(qe_connection *connection);
 
+/* Inside: does one thing to the whole connection, waiting where it has to and may. */
+typedef qe_status (*qe_action)(qe_connection *, qe_error *);
+qe_status qe__connection_do(qe_connection *connection, qe_action action,
+                            qe_error *error);
+
 /* The functions below are for a thread that is inside the connection. */
 
 /* An idle statement for this text, taken out of the cache and lent; NULL if none. */
 qe_statement *qe__statement_find(qe_connection *connection, const char *sql,
                                  int64_t size);
-/* Prepares a new one and lends it. */
+/* Makes a new one and lends it. Where its preparing wants a wait *out is set too, and
+ * qe__statement_resume() goes on; any other failure takes the statement back. */
 qe_status qe__statement_prepare(qe_connection *connection, const char *sql,
                                 int64_t size, qe_statement **out, qe_error *error);
+qe_status qe__statement_resume(qe_statement **statement, qe_error *error);
+/* Starts it; never wants a wait. Rows and the end of the run come with
+ * qe__statement_fill(), which qe__statement_first() calls with what fits the statement:
+ * one that writes is run to its end. */
+qe_status qe__statement_first(qe_statement *statement, int64_t max_rows,
+                              qe_error *error);
 qe_status qe__statement_start(qe_statement *statement, const qe_value *values,
                               int64_t value_count, qe_error *error);
 qe_status qe__statement_run_many(qe_statement *statement, const qe_value *values,

@@ -11,6 +11,7 @@ void qe__error_clear(qe_error *error) {
   error->status = QE_OK;
   error->native_code = 0;
   error->position = -1;
+  error->was_sent = 0;
   error->sqlstate[0] = '\0';
   error->message[0] = '\0';
 }

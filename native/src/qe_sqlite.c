@@ -31,9 +31,6 @@ enum { PROGRESS_STEPS = 10000, PULSE_INTERVAL_MS = 25 };
  * an interrupt is seen. */
 enum { NAP_MAX_MS = 20 };
 
-int32_t qe_abi_version(void) {
-  return 1;
-}
 const char *qe_backend_name(void) {
   return "sqlite";
 }
@@ -250,6 +247,57 @@ qe_status qe__backend_open(qe_connection *connection, const char *const *keyword
     connection->native = NULL;
   }
   return status;
+}
+
+/* SQLite is a library, not a server: nothing below is ever waited for. */
+
+qe_status qe__backend_resume_open(qe_connection *connection, qe_error *error) {
+  (void)connection;
+  qe__error_clear(error);
+  return QE_OK;
+}
+
+int64_t qe__backend_socket(const qe_connection *connection) {
+  (void)connection;
+  return -1;
+}
+
+void qe__backend_abort(qe_connection *connection, qe_status reason) {
+  (void)connection;
+  (void)reason;
+}
+
+qe_status qe__backend_set(qe_connection *connection, const char *keyword,
+                          const char *value, qe_error *error) {
+  (void)connection;
+  (void)value;
+  return qe__fail(error, QE_ERR_SETTING, "There is no setting `%s` to change", keyword);
+}
+
+const char *qe__backend_about(qe_connection *connection, const char *what) {
+  (void)connection;
+  return strcmp(what, "server_version") == 0 ? sqlite3_libversion() : NULL;
+}
+
+void qe__backend_next_message(qe_connection *connection, const char **data,
+                              int64_t *size) {
+  (void)connection;
+  *data = NULL;
+  *size = 0;
+}
+
+qe_status qe__backend_poll(qe_connection *connection, qe_error *error) {
+  (void)connection;
+  qe__error_clear(error);
+  return QE_OK;
+}
+
+qe_status qe__backend_cancel(qe_connection *connection, int64_t *socket,
+                             qe_error *error) {
+  *socket = -1;
+  qe__error_clear(error);
+  sqlite3_interrupt(qe__sqlite_of(connection)->db);
+  return QE_OK;
 }
 
 void qe__backend_close(qe_connection *connection) {

@@ -163,11 +163,19 @@ static bool has_bytes(const qe_value *value) {
   return value->kind == QE_VALUE_TEXT || value->kind == QE_VALUE_BLOB;
 }
 
+static qe_status begin_first(qe_statement *statement, bool is_beginning,
+                             qe_error *error) {
+  return is_beginning ? qe__backend_begin(statement->connection, error) : QE_OK;
+}
+
 qe_status qe__backend_bind(qe_statement *statement, const qe_value *values,
-                           qe_error *error) {
+                           bool is_beginning, qe_error *error) {
   sqlite3_stmt *native = statement->native;
   qe_bytes *copies = &statement->parameters;
   int64_t total = 0;
+  qe_status status = begin_first(statement, is_beginning, error);
+
+  if (status != QE_OK) return status;
 
   for (int32_t i = 0; i < statement->parameter_count; i++) {
     if (has_bytes(&values[i])) total += values[i].size;
@@ -322,10 +330,11 @@ static int run_once(sqlite3_stmt *native, const qe_value *values, int32_t count)
 }
 
 qe_status qe__backend_run_many(qe_statement *statement, const qe_value *values,
-                               int64_t row_count, int64_t *rows_done, qe_error *error) {
+                               int64_t row_count, bool is_beginning, int64_t *rows_done,
+                               qe_error *error) {
   sqlite3 *db = qe__sqlite_of(statement->connection)->db;
   sqlite3_stmt *native = statement->native;
-  qe_status status = QE_OK;
+  qe_status status = begin_first(statement, is_beginning, error);
   int64_t changes = 0;
 
   for (; *rows_done < row_count && status == QE_OK; (*rows_done)++) {

@@ -9,6 +9,7 @@
 #include "qe_backend.h"
 #include "qe_error.h"
 #include "qe_mem.h"
+#include "qe_wait.h"
 
 /* A batch ends early when its texts and blobs reach this. */
 #define HEAVY_BYTES (INT64_C(4) * 1024 * 1024)
@@ -103,6 +104,11 @@ void qe__statement_shelve(qe_statement *statement) {
   qe_connection *connection = statement->connection;
   qe_statement **bucket = bucket_of(connection, statement->sql_hash);
 
+  if (statement->is_lent && !statement->is_ready) {
+    unlink_statement(statement);
+    destroy(statement);
+    return;
+  }
   if (statement->is_lent) {
     if (statement->is_running) qe__backend_reset(statement);
     statement->is_running = false;
@@ -139,6 +145,11 @@ qe_statement *qe__statement_find(qe_connection *connection, const char *sql,
   }
   if (!statement) return NULL;
   take_from_bucket(statement);
+  if (!statement->is_ready) { /* what it was prepared for has changed */
+    unlink_statement(statement);
+    destroy(statement);
+    return NULL;
+  }
   if (connection->newest != statement) {
     unlink_statement(statement);
     link_newest(statement);
@@ -179,20 +190,33 @@ qe_status qe__statement_prepare(qe_connection *connection, const char *sql,
     status = qe__fail_memory(error, "text of a statement");
     goto done;
   }
-  status = qe__backend_prepare(statement, error);
-  if (status != QE_OK) goto done;
-  if (!qe__statement_spare(statement, &statement->batch)) {
-    status = qe__fail_memory(error, "columns of a result");
-    goto done;
-  }
   statement->is_lent = true;
   link_newest(statement);
   qe__connection_retain(connection);
   *out = statement;
   statement = NULL; /* lent to the caller */
+  status = qe__statement_resume(out, error);
 
 done:
   if (statement) destroy(statement);
+  return status;
+}
+
+qe_status qe__statement_resume(qe_statement **lent, qe_error *error) {
+  qe_statement *statement = *lent;
+  qe_status status;
+
+  do {
+    status = qe__backend_prepare(statement, error);
+  } while (qe__waited(statement->connection, &status, error));
+  if (qe__is_want(status)) return status;
+  if (status == QE_OK && !qe__statement_spare(statement, &statement->batch)) {
+    status = qe__fail_memory(error, "columns of a result");
+  }
+  statement->is_ready = status == QE_OK;
+  if (statement->is_ready) return QE_OK;
+  *lent = NULL;
+  qe__statement_return(statement);
   return status;
 }
 
@@ -204,34 +228,51 @@ static qe_status check_count(const qe_statement *statement, int64_t value_count,
                   (int)statement->parameter_count, (long long)value_count);
 }
 
-/* Stops a run that is under way and opens a transaction where one is due. */
-static qe_status make_ready(qe_statement *statement, qe_error *error) {
-  qe_connection *connection = statement->connection;
-
+/* Stops a run that is under way. */
+static void make_ready(qe_statement *statement) {
   if (statement->is_running) qe__backend_reset(statement);
   statement->is_running = false;
   statement->is_unread = false;
   qe__batch_reset(&statement->batch);
-  if (!statement->opens_transaction || connection->is_autocommit) return QE_OK;
-  if (qe__backend_in_transaction(connection)) return QE_OK;
-  return qe__backend_begin(connection, error);
+}
+
+/* Whether a transaction has to be opened before the statement. */
+static bool is_beginning(const qe_statement *statement) {
+  const qe_connection *connection = statement->connection;
+
+  return statement->opens_transaction && !connection->is_autocommit &&
+         !qe__backend_in_transaction(connection);
 }
 
 qe_status qe__statement_start(qe_statement *statement, const qe_value *values,
                               int64_t value_count, qe_error *error) {
   qe_status status = check_count(statement, value_count, error);
 
-  if (status == QE_OK) status = make_ready(statement, error);
-  if (status != QE_OK || !statement->native) return status;
-  status = qe__backend_bind(statement, values, error);
+  if (status != QE_OK) return status;
+  make_ready(statement);
+  if (!statement->native) return QE_OK;
+  status = qe__backend_bind(statement, values, is_beginning(statement), error);
   if (status != QE_OK) return status;
   statement->changes = -1;
   statement->is_running = true;
-  if (statement->is_reading) return QE_OK;
+  return QE_OK;
+}
+
+qe_status qe__statement_first(qe_statement *statement, int64_t max_rows,
+                              qe_error *error) {
+  qe_status status;
+
+  if (!statement->is_running) return QE_OK;
+  if (statement->is_reading) {
+    return qe__statement_fill(statement, &statement->batch, max_rows, error);
+  }
   /* Rows given by a statement that writes are few, and a half-run write would hold
    * up the commit. */
-  status = qe__backend_fill(statement, &statement->batch, INT64_MAX, INT64_MAX, error);
-  statement->is_unread = statement->batch.row_count > 0;
+  do {
+    status =
+        qe__backend_fill(statement, &statement->batch, INT64_MAX, INT64_MAX, error);
+    if (status == QE_OK && !statement->is_running) return QE_OK;
+  } while (status == QE_OK || qe__waited(statement->connection, &status, error));
   return status;
 }
 
@@ -240,16 +281,25 @@ qe_status qe__statement_run_many(qe_statement *statement, const qe_value *values
                                  int64_t *rows_done, qe_error *error) {
   qe_status status = check_count(statement, value_count, error);
 
-  *rows_done = 0;
-  if (status == QE_OK) status = make_ready(statement, error);
-  if (status != QE_OK || !statement->native) return status;
-  return qe__backend_run_many(statement, values, row_count, rows_done, error);
+  if (status != QE_OK) return status;
+  make_ready(statement);
+  if (!statement->native) return QE_OK;
+  do {
+    status = qe__backend_run_many(statement, values, row_count, is_beginning(statement),
+                                  rows_done, error);
+  } while (qe__waited(statement->connection, &status, error));
+  return status;
 }
 
 qe_status qe__statement_fill(qe_statement *statement, qe_batch *batch, int64_t max_rows,
                              qe_error *error) {
+  qe_status status;
+
   if (!statement->is_running) return QE_OK;
-  return qe__backend_fill(statement, batch, max_rows, HEAVY_BYTES, error);
+  do {
+    status = qe__backend_fill(statement, batch, max_rows, HEAVY_BYTES, error);
+  } while (qe__waited(statement->connection, &status, error));
+  return status;
 }
 
 qe_status qe_statement_acquire(qe_connection *connection, const char *sql,
@@ -295,6 +345,10 @@ qe_status qe_statement_start(qe_statement *statement, const qe_value *values,
   status = qe__connection_enter(statement->connection, error);
   if (status != QE_OK) return status;
   status = qe__statement_start(statement, values, value_count, error);
+  if (status == QE_OK && !statement->is_reading && !statement->connection->is_stepped) {
+    status = qe__statement_first(statement, 0, error);
+    statement->is_unread = statement->batch.row_count > 0;
+  }
   qe__connection_leave(statement->connection);
   return status;
 }

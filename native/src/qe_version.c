@@ -2,6 +2,10 @@
  * compiles this file and links, nothing more. */
 #include "qe.h"
 
+int32_t qe_abi_version(void) {
+  return 2;
+}
+
 const char *qe_package_version(void) {
   return QE_PACKAGE_VERSION;
 }

@@ -113,8 +113,8 @@ def test_another_abi_number_fails_the_handshake(
     faulty_engine: Callable[..., Path],
 ) -> None:
     engine = faulty_engine(
-        "native/src/qe_sqlite.c",
-        "int32_t qe_abi_version(void) {\n  return 1;",
+        "native/src/qe_version.c",
+        "int32_t qe_abi_version(void) {\n  return 2;",
         "int32_t qe_abi_version(void) {\n  return 99;",
     )
     assert failure(engine) == "BAD handshake ABI 99, not 1"

@@ -22,6 +22,7 @@ import cffi
 import pytest
 
 from engineroom.errors import MalformedBinary
+from engineroom.loader.handshake import ABI_VERSION
 from engineroom.platforms.binary import Header
 from engineroom.platforms.select import native_targets
 from engineroom.version import __version__
@@ -227,7 +228,7 @@ def make_engine(workshop, host):
             module,
         )
 
-    def make(*, abi=1, version=__version__, build_id="b1", backend="sqlite", links=()):
+    def make(*, abi=ABI_VERSION, version=__version__, build_id="b1", backend="sqlite", links=()):
         key = (abi, version, build_id, backend, links)
         if key not in made:
             if not module.exists():

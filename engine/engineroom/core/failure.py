@@ -17,7 +17,7 @@ __all__ = ["STATUS_CLASSES", "make_error"]
 
 _DATABASE = 13
 
-# Every qe_status but QE_OK; a test compares the keys with the loaded module's enum.
+# Every qe_status that is a failure; a test compares the keys with the loaded module's enum.
 STATUS_CLASSES: dict[int, type[errors.Error]] = {
     1: errors.OutOfMemory,
     2: errors.Misuse,
@@ -32,6 +32,10 @@ STATUS_CLASSES: dict[int, type[errors.Error]] = {
     11: errors.NotOfDeclaredType,
     12: errors.Interrupted,
     _DATABASE: errors.DatabaseError,
+    16: errors.OperationalError,
+    17: errors.OperationalError,
+    18: errors.OperationalError,
+    19: errors.OperationalError,
 }
 
 # SQLite's primary result codes, https://sqlite.org/rescode.html.

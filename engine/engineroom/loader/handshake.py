@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ABI_VERSION", "Handshake", "shake_hands"]
 
 # The number of the contract in native/abi/qe_abi.h that this package speaks.
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 _TWO_INSTALLS = "the usual cause is two installations of engineroom in one place"
 

@@ -91,7 +91,7 @@ def test_doctor_with_an_engine_that_loads_and_answers_nothing_says_so(
     assert report["engine"] == {
         "target": host.id,
         "path": str(file),
-        "abi_version": 1,
+        "abi_version": 2,
         "package_version": __version__,
         "build_id": "b1",
         "backend_version": "9.9.9",

@@ -11,6 +11,7 @@ import pytest
 
 from engineroom.errors import LoadError, SettingError, UnsupportedPlatform
 from engineroom.loader.attempt import VERDICTS
+from engineroom.loader.handshake import ABI_VERSION
 from engineroom.loader.load import find_and_load
 from engineroom.version import __version__
 
@@ -27,7 +28,7 @@ def test_an_engine_that_fits_is_loaded_and_says_who_it_is(
     found = load(shelf.path)
     assert found["target"] == host.id
     assert found["path"] == str(file)
-    assert found["abi_version"] == found["answer"] == 1
+    assert found["abi_version"] == found["answer"] == ABI_VERSION
     assert found["package_version"] == __version__
     assert found["build_id"] == "b1"
     assert found["backend_version"] == "9.9.9"
@@ -173,9 +174,9 @@ def test_a_library_of_another_cpu_that_the_manifest_lists_is_refused_all_the_sam
     ("answers", "verdict", "reason"),
     [
         pytest.param(
-            {"abi": 2},
+            {"abi": 99},
             "other-abi",
-            "it speaks ABI 2, this package speaks 1; the usual cause is two"
+            f"it speaks ABI 99, this package speaks {ABI_VERSION}; the usual cause is two"
             " installations of engineroom in one place",
             id="a future ABI",
         ),
