@@ -79,6 +79,7 @@ class Source:
         files: what is fetched.
         origins: where from, in order.
         unpack: for an archive: the folder in it that is wanted; or empty.
+        keep: for an archive: patterns of the paths in that folder; all if empty.
         tree_sha256: the hash of the files unpacked; or empty.
     """
 
@@ -90,6 +91,7 @@ class Source:
     files: tuple[Pin, ...]
     origins: tuple[Origin, ...]
     unpack: str = ""
+    keep: tuple[str, ...] = ()
     tree_sha256: str = ""
 
     @property
@@ -143,6 +145,7 @@ def _source(path: Path, name: str, table: Mapping[str, Any]) -> Source:
         files=files,
         origins=origins,
         unpack=table.get("unpack", ""),
+        keep=tuple(table.get("keep", ())),
         tree_sha256=tree_sha256,
     )
 

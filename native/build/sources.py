@@ -7,6 +7,7 @@ cache that went bad on disk is found before the compiler reads it.
 from __future__ import annotations
 
 import errno
+import fnmatch
 import os
 import shutil
 import tarfile
@@ -197,7 +198,12 @@ def _unpack(source: Source, archive: Path, folder: Path) -> None:
             path = PurePosixPath(member.name)
             if not member.isfile() or wanted not in path.parents or ".." in path.parts:
                 continue
-            place = folder.joinpath(*path.relative_to(wanted).parts)
+            name = path.relative_to(wanted).as_posix()
+            if source.keep and not any(
+                fnmatch.fnmatchcase(name, pattern) for pattern in source.keep
+            ):
+                continue
+            place = folder.joinpath(name)
             place.parent.mkdir(parents=True, exist_ok=True)
             data = tar.extractfile(member)
             if data is not None:
