@@ -162,6 +162,13 @@ const char *qe_build_id(void);        /* a hash of everything that went into it 
 const char *qe_backend_name(void);    /* "sqlite" */
 const char *qe_backend_version(void); /* the database library's own version */
 
+/* Which TLS library this process speaks with: its name, the version it tells of itself
+ * and the file it was loaded from, or "(built in)". Asking looks for it; version and
+ * file are empty where there is none, all three for a backend without TLS. Static. */
+const char *qe_backend_tls_library(void); /* "OpenSSL" */
+const char *qe_backend_tls_version(void);
+const char *qe_backend_tls_file(void);
+
 /* Opens a connection. keywords and values are two lists of equal length, each ended
  * by NULL; what is allowed is listed beside each backend (at the heads of
  * src/qe_sqlite.c and src/qe_postgres.c). On success the caller owns *out and ends it

@@ -11,10 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from native.build.errors import BackendUnknown
+from native.build.postgres_options import (
+    POSTGRES_FILES,
+    POSTGRES_FOLDERS,
+    POSTGRES_LIBC_FILES,
+    postgres_defines,
+)
 from native.build.sqlite_options import sqlite_defines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Callable
 
 __all__ = ["BACKENDS", "Backend", "find_backend"]
@@ -35,6 +41,10 @@ class Backend:
         source: the pinned source it is compiled with.
         source_files: which of that source's files are compiled.
         source_defines: macros for those, by operating system.
+        source_folders: where its headers are, for those and for the backend's own
+            files; if empty all are beside each other.
+        libc_files: which files are compiled besides, by libc.
+        speaks_tls: whether it needs OpenSSL.
     """
 
     name: str
@@ -42,6 +52,9 @@ class Backend:
     source: str
     source_files: tuple[str, ...]
     source_defines: Callable[[str], tuple[str, ...]] = field(default=_no_defines)
+    source_folders: tuple[str, ...] = ()
+    libc_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    speaks_tls: bool = False
 
     @property
     def module(self) -> str:
@@ -52,6 +65,16 @@ class Backend:
     def file_name(self) -> str:
         """The name of its engine's file, on every target."""
         return f"{self.module}.abi3.so"
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where the headers are, by their roots."""
+        named = self.source_folders or (f"{{{self.source}}}",)
+        return (*named, *(("{openssl}/include",) if self.speaks_tls else ()))
+
+    def files_for(self, libc: str) -> tuple[str, ...]:
+        """Return which files of its source are compiled where this is the libc."""
+        return (*self.source_files, *self.libc_files.get(libc, ()))
 
     def own_files(
         self, names: Iterable[str], backends: Iterable[Backend] | None = None
@@ -78,6 +101,16 @@ BACKENDS = {
         source="sqlite",
         source_files=("sqlite3.c",),
         source_defines=sqlite_defines,
+    ),
+    "postgres": Backend(
+        name="postgres",
+        prefix="qe_postgres",
+        source="postgresql",
+        source_files=POSTGRES_FILES,
+        source_defines=postgres_defines,
+        source_folders=POSTGRES_FOLDERS,
+        libc_files=POSTGRES_LIBC_FILES,
+        speaks_tls=True,
     ),
 }
 

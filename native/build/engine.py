@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from native.build.objects import Object
     from native.build.plan import Plan
     from native.build.report import Report
+    from native.build.stand_in import StandIn
     from native.build.toolchain import Toolchain
 
 __all__ = ["Engine", "build_engines", "job_count"]
@@ -259,7 +260,7 @@ class _Job:
             __version__,
             *plan.link,
             plan.exports,
-            *plan.stand_in,
+            *_stand_in_words(plan),
             *(made.identity for made in objects),
         )[:_BUILD_ID_DIGITS]
         defines = version_defines(__version__, build_id)
@@ -287,7 +288,7 @@ class _Job:
             self._toolchain.name,
             *plan.link,
             plan.exports,
-            *plan.stand_in,
+            *_stand_in_words(plan),
             plan.file_name,
             *(made.identity for made in objects),
         )
@@ -302,9 +303,11 @@ class _Job:
             try:
                 made.mkdir()
                 exports.write_text(plan.exports, encoding="utf-8")
-                # In a folder of its own, because its path must be of no consequence.
-                libc = self._stand_in(plan, scratch)
-                roots = {"exports": str(exports), "libc": str(libc)}
+                stand_ins = {
+                    item.root: str(self._make_stand_in(item, scratch))
+                    for item in plan.stand_ins
+                }
+                roots = {"exports": str(exports), **stand_ins}
                 arguments = filled(plan.link, roots)
                 inputs = [str(item.path) for item in objects]
                 output = str(made / plan.file_name)
@@ -322,15 +325,19 @@ class _Job:
             self._cache.keep_folder(made, folder)
         return folder / plan.file_name, True
 
-    def _stand_in(self, plan: Plan, scratch: Path) -> Path:
-        """Make what is linked in place of the libc, where the plan has something."""
-        made = scratch / "libc.so"
-        if plan.stand_in:
-            empty = scratch / "empty.c"
-            empty.touch()
-            arguments = [*plan.stand_in, str(empty), "-o", str(made)]
-            self._workshop.run(plan.target, made.name, arguments, scratch)
-        return made
+    def _make_stand_in(self, item: StandIn, scratch: Path) -> Path:
+        # In a folder of its own, because its path must be of no consequence.
+        folder = scratch / item.root
+        folder.mkdir()
+        (folder / "source.c").write_text(item.source, encoding="utf-8")
+        (folder / "versions.txt").write_text(item.versions, encoding="utf-8")
+        arguments = item.arguments(str(folder))
+        self._workshop.run(self._plan.target, item.name, arguments, scratch)
+        return folder / item.name
+
+
+def _stand_in_words(plan: Plan) -> tuple[str, ...]:
+    return tuple(word for item in plan.stand_ins for word in item.identity)
 
 
 def _is_whole(folder: Path, file_name: str) -> bool:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from native.build.stand_in import StandIn
+from native.build.tls import TLS_FILES, tls_defines, tls_stand_ins
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -46,8 +49,9 @@ PYTHON = (
     "-isystem",
     "{cpython}",
 )
-# Without the compiler's libc, but with its run-time functions; see `_stand_in`.
-MUSL = ("-nostdlib", "-lcompiler_rt", "-Wl,--no-as-needed", "{libc}")
+# Without the compiler's libc, but with its run-time functions; see `_libc_stand_in`.
+LIBC = "libc"
+MUSL = ("-nostdlib", "-lcompiler_rt", "-Wl,--no-as-needed", f"{{{LIBC}}}")
 # What we did not write is compiled without warnings: nobody here would mend it.
 FOREIGN = ("-w",)
 
@@ -78,8 +82,8 @@ class Plan:
         version: the one file that tells which build this is; it is compiled last.
         link: arguments for the linker, without objects and what it makes.
         exports: the text of the file that names what the engine exports.
-        stand_in: arguments that make `{libc}`, which the link takes for the libc; none
-            where the compiler brings the right one.
+        stand_ins: what the link takes in place of libraries that only the machines
+            will have which the engine runs on.
     """
 
     target: str
@@ -88,7 +92,7 @@ class Plan:
     version: Compile
     link: tuple[str, ...]
     exports: str
-    stand_in: tuple[str, ...]
+    stand_ins: tuple[StandIn, ...]
 
 
 def make_plan(target: Target, backend: Backend, source_names: Iterable[str]) -> Plan:
@@ -103,13 +107,20 @@ def make_plan(target: Target, backend: Backend, source_names: Iterable[str]) -> 
     common = (*machine, *COMMON)
     own = (*common, POSIX, *WARNINGS, "-I{tree}/native/src")
     module = f"{backend.module}.c"
+    includes = tuple(
+        word for folder in backend.folders for word in ("-isystem", folder)
+    )
     foreign = [
         Compile(
             f"{{{backend.source}}}/{name}",
             name,
-            (*common, *FOREIGN, "-Wno-date-time", *backend.source_defines(target.os)),
+            (
+                *(*common, *FOREIGN, "-Wno-date-time"),
+                *backend.source_defines(target.os),
+                *(includes if backend.source_folders else ()),
+            ),
         )
-        for name in backend.source_files
+        for name in backend.files_for(target.libc)
     ]
     generated = Compile(
         f"{{generated}}/{module}",
@@ -119,24 +130,31 @@ def make_plan(target: Target, backend: Backend, source_names: Iterable[str]) -> 
     rows = Compile("{tree}/native/cffi/rows.c", "rows.c", (*own, *PYTHON))
     # Only a backend's own files see its library, so the shared ones are the same
     # objects in the engine of every backend.
-    private = (*own, "-isystem", f"{{{backend.source}}}")
+    private = (*own, *includes)
     ours = {
         name: Compile(
             f"{{tree}}/native/src/{name}",
             name,
-            private if name.startswith(backend.prefix) else own,
+            (
+                *(private if name.startswith(backend.prefix) else own),
+                *(tls_defines(target) if name.startswith(TLS_FILES) else ()),
+            ),
         )
         for name in backend.own_files(source_names)
     }
     version = ours.pop(VERSION_FILE)
+    stand_ins = (
+        *_libc_stand_in(target, machine),
+        *(tls_stand_ins(target, machine) if backend.speaks_tls else ()),
+    )
     return Plan(
         target=target.id,
         file_name=backend.file_name,
         compiles=(*foreign, generated, rows, *ours.values()),
         version=version,
-        link=_link(target, backend, machine),
+        link=_link(target, backend, machine, stand_ins),
         exports=_exports(target, backend),
-        stand_in=_stand_in(target, machine),
+        stand_ins=stand_ins,
     )
 
 
@@ -162,7 +180,10 @@ def _machine(target: Target) -> tuple[str, ...]:
 
 
 def _link(
-    target: Target, backend: Backend, machine: tuple[str, ...]
+    target: Target,
+    backend: Backend,
+    machine: tuple[str, ...],
+    stand_ins: tuple[StandIn, ...],
 ) -> tuple[str, ...]:
     shared = (*machine, "-shared", "-s", "-g0", "-fno-sanitize=all")
     if target.os == "darwin":
@@ -187,11 +208,12 @@ def _link(
         "-Wl,-z,now",
         "-Wl,-z,relro",
         "-Wl,-z,noexecstack",
+        *(f"{{{item.root}}}" for item in stand_ins if item.root != LIBC),
     )
 
 
-def _stand_in(target: Target, machine: tuple[str, ...]) -> tuple[str, ...]:
-    """Arguments for a library that is called as musl is where engines run, and empty.
+def _libc_stand_in(target: Target, machine: tuple[str, ...]) -> tuple[StandIn, ...]:
+    """Return a library that is called as musl is where engines run, and empty.
 
     The compiler's own musl is called `libc.so`, a name that a machine has with its
     compilers only, and has functions that are newer than the floor. A library may leave
@@ -200,8 +222,7 @@ def _stand_in(target: Target, machine: tuple[str, ...]) -> tuple[str, ...]:
     """
     if target.libc != "musl":
         return ()
-    name = target.libraries[0]
-    return (*machine, "-shared", "-nostdlib", "-s", "-g0", f"-Wl,-soname,{name}")
+    return (StandIn(LIBC, target.libraries[0], machine),)
 
 
 def _exports(target: Target, backend: Backend) -> str:

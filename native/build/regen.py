@@ -93,6 +93,11 @@ def platforms_page() -> str:
     )
 
 
+def tls_functions() -> str:
+    """Return the functions of OpenSSL that engines call, as a C macro."""
+    return str(import_module("native.build.tls").functions_header())
+
+
 def errors_page() -> str:
     """Return the reference page of the exceptions, by code."""
     lines: list[str] = []
@@ -199,6 +204,7 @@ GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("docs/reference/cli.md", cli_page),
     ("docs/reference/settings.md", settings_page),
     ("docs/reference/verdicts.md", verdicts_page),
+    ("native/src/qe_postgres_tls_functions.h", tls_functions),
 )
 
 

@@ -37,6 +37,15 @@ const char *qe_backend_name(void) {
 const char *qe_backend_version(void) {
   return sqlite3_libversion();
 }
+const char *qe_backend_tls_library(void) {
+  return "";
+}
+const char *qe_backend_tls_version(void) {
+  return "";
+}
+const char *qe_backend_tls_file(void) {
+  return "";
+}
 
 static int64_t now_ms(void) {
   struct timespec now;
