@@ -48,7 +48,7 @@ typedef enum qe_status {
   QE_ERR_DATABASE = 13,
   /* Not done yet, and no failure: wait until qe_connection_socket() can be read, or
    * until it can be written or read, and call the same function again with the same
-   * arguments. Only a connection opened with `stepped` gives these. */
+   * arguments. Only a stepped connection gives these. */
   QE_WANT_READ = 14,
   QE_WANT_WRITE = 15,
   /* The connection to the server is lost, or none came about. */
@@ -83,7 +83,13 @@ typedef enum qe_type {
   QE_TYPE_TIME = 7,
   QE_TYPE_TIMESTAMP = 8,
   QE_TYPE_TIMESTAMPTZ = 9,
-  QE_TYPE_DECIMAL = 10
+  QE_TYPE_DECIMAL = 10,
+  QE_TYPE_UUID = 11,     /* 16 bytes */
+  QE_TYPE_JSON = 12,     /* text */
+  QE_TYPE_INTERVAL = 13, /* int64 microseconds, int32 days, int32 months */
+  QE_TYPE_TIMETZ = 14,   /* int64 microseconds, int32 seconds east of UTC */
+  QE_TYPE_NETWORK = 15,  /* text: an address of a host or of a network */
+  QE_TYPE_NESTED = 16    /* values within values: src/qe_nested.h has the form */
 } qe_type;
 
 /* One column of a statement, as the caller may read it. */
@@ -93,6 +99,7 @@ typedef struct qe_column_info {
   int32_t type;              /* a qe_type */
   int32_t precision;         /* decimal digits in all, 0 where not declared */
   int32_t scale;             /* of them after the point */
+  int32_t width;             /* bytes of an integer or float, 0 where not declared */
 } qe_column_info;
 
 /* A value that goes in as a parameter. Sixteen bytes, since executemany fills them by
@@ -102,14 +109,19 @@ typedef enum qe_value_kind {
   QE_VALUE_INT64 = 1,
   QE_VALUE_FLOAT64 = 2,
   QE_VALUE_TEXT = 3,
-  QE_VALUE_BLOB = 4
+  QE_VALUE_BLOB = 4,
+  QE_VALUE_BOOLEAN = 5,    /* int64: 0 or 1 */
+  QE_VALUE_DATE = 6,       /* int64: days from 1970-01-01 */
+  QE_VALUE_TIME = 7,       /* int64: microseconds from midnight */
+  QE_VALUE_TIMESTAMP = 8,  /* int64: microseconds from 1970-01-01, by a clock */
+  QE_VALUE_TIMESTAMPTZ = 9 /* int64: microseconds from 1970-01-01 UTC */
 } qe_value_kind;
 
 typedef struct qe_value {
   int32_t kind; /* a qe_value_kind */
   int32_t size; /* of bytes; text and blob only */
   union {
-    int64_t int64;    /* QE_VALUE_INT64 */
+    int64_t int64;    /* QE_VALUE_INT64, and from QE_VALUE_BOOLEAN on */
     double float64;   /* QE_VALUE_FLOAT64 */
     const char *data; /* QE_VALUE_TEXT, QE_VALUE_BLOB; borrowed for the call */
   };

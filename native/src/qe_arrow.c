@@ -323,7 +323,9 @@ static void choose_column(const qe_column_meta *meta, const qe_column *column,
   static const qe_arrow_kind KINDS[] = {
       QE_ARROW_NULL,      QE_ARROW_INT64,       QE_ARROW_FLOAT64, QE_ARROW_UTF8,
       QE_ARROW_BINARY,    QE_ARROW_BOOLEAN,     QE_ARROW_DATE32,  QE_ARROW_TIME64,
-      QE_ARROW_TIMESTAMP, QE_ARROW_TIMESTAMPTZ, QE_ARROW_FLOAT64};
+      QE_ARROW_TIMESTAMP, QE_ARROW_TIMESTAMPTZ, QE_ARROW_FLOAT64, QE_ARROW_BINARY,
+      QE_ARROW_UTF8,      QE_ARROW_BINARY,      QE_ARROW_BINARY,  QE_ARROW_UTF8,
+      QE_ARROW_BINARY};
 
   out->name = meta->name;
   if (meta->type == QE_TYPE_ANY) {

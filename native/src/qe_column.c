@@ -3,6 +3,8 @@
  * next batch. */
 #include "qe_column.h"
 
+#include <assert.h>
+
 #include "qe_error.h"
 #include "qe_mem.h"
 #include "qe_temporal.h"
@@ -78,7 +80,7 @@ static bool is_open(const qe_column *column, int64_t row) {
   return column->kind == QE_KIND_NULL || column->null_count == row;
 }
 
-static qe_status no_room(const qe_column *column, qe_error *error) {
+qe_status qe__column_no_room(const qe_column *column, qe_error *error) {
   if (column->bytes.size > QE_BYTES_MAX / 2) {
     return qe__fail(error, QE_ERR_RANGE,
                     "A batch of rows holds more than 2 GiB in one column");
@@ -91,17 +93,18 @@ qe_status qe__column_grow(qe_column *column, int64_t row_count, int64_t capacity
   int64_t old_bits = bits_size(row_count);
 
   if (column->null_count > 0) {
-    if (!ensure_validity(column, capacity)) return no_room(column, error);
+    if (!ensure_validity(column, capacity)) return qe__column_no_room(column, error);
     memset(column->validity + old_bits, 0xFF, (size_t)(bits_size(capacity) - old_bits));
   }
   if (has_values(column->kind)) {
-    if (!ensure_values(column, column->kind, capacity)) return no_room(column, error);
+    if (!ensure_values(column, column->kind, capacity))
+      return qe__column_no_room(column, error);
   }
   if (has_offsets(column->kind) && !ensure_offsets(column, capacity)) {
-    return no_room(column, error);
+    return qe__column_no_room(column, error);
   }
   if (column->kind == QE_KIND_MIXED && !ensure_kinds(column, capacity)) {
-    return no_room(column, error);
+    return qe__column_no_room(column, error);
   }
   column->capacity = capacity;
   return QE_OK;
@@ -110,19 +113,28 @@ qe_status qe__column_grow(qe_column *column, int64_t row_count, int64_t capacity
 /* Settles the kind of a column whose rows so far are all null. */
 static qe_status settle(qe_column *column, int64_t row, qe_kind kind, qe_error *error) {
   if (has_values(kind)) {
-    if (!ensure_values(column, kind, column->capacity)) return no_room(column, error);
+    if (!ensure_values(column, kind, column->capacity))
+      return qe__column_no_room(column, error);
     memset(column->values, 0, (size_t)values_size(kind, row));
   }
   if (has_offsets(kind)) {
-    if (!ensure_offsets(column, column->capacity)) return no_room(column, error);
+    if (!ensure_offsets(column, column->capacity))
+      return qe__column_no_room(column, error);
     memset(column->offsets, 0, (size_t)(row + 1) * 4);
   }
   if (kind == QE_KIND_MIXED) {
-    if (!ensure_kinds(column, column->capacity)) return no_room(column, error);
+    if (!ensure_kinds(column, column->capacity))
+      return qe__column_no_room(column, error);
     memset(column->kinds, QE_KIND_NULL, (size_t)row);
   }
   column->kind = kind;
   return QE_OK;
+}
+
+qe_status qe__column_settle(qe_column *column, int64_t row, qe_kind kind,
+                            qe_error *error) {
+  assert(is_open(column, row) || column->kind == kind);
+  return column->kind == kind ? QE_OK : settle(column, row, kind, error);
 }
 
 /* Values of the 4-byte and 1-bit kinds become 8 bytes wide, last row first because
@@ -146,7 +158,7 @@ static qe_status widen(qe_column *column, int64_t row_count, qe_error *error) {
   if (!ensure_kinds(column, column->capacity) ||
       !ensure_values(column, QE_KIND_MIXED, column->capacity) ||
       !ensure_offsets(column, column->capacity)) {
-    return no_room(column, error);
+    return qe__column_no_room(column, error);
   }
   if (kind == QE_KIND_DATE || kind == QE_KIND_BOOLEAN) widen_values(column, row_count);
   if (!has_offsets(kind)) memset(column->offsets, 0, (size_t)(row_count + 1) * 4);
@@ -160,7 +172,8 @@ static qe_status widen(qe_column *column, int64_t row_count, qe_error *error) {
 
 qe_status qe__column_add_null(qe_column *column, int64_t row, qe_error *error) {
   if (column->null_count == 0) {
-    if (!ensure_validity(column, column->capacity)) return no_room(column, error);
+    if (!ensure_validity(column, column->capacity))
+      return qe__column_no_room(column, error);
     memset(column->validity, 0xFF, (size_t)bits_size(column->capacity));
   }
   column->validity[row >> 3] &= (uint8_t)~(1U << (row & 7));
@@ -197,15 +210,17 @@ static void put_mixed(qe_column *column, int64_t row, qe_kind kind, int64_t valu
   column->offsets[row + 1] = (int32_t)column->bytes.size;
 }
 
-/* Adds a value whose bits are given, of any kind that has values. */
-static qe_status add_value(qe_column *column, int64_t row, qe_kind kind, int64_t value,
-                           qe_error *error) {
-  qe_status status = QE_OK;
+/* Makes the column one that can take a value of kind. */
+static qe_status admit(qe_column *column, int64_t row, qe_kind kind, qe_error *error) {
+  if (column->kind == kind) return QE_OK;
+  return is_open(column, row) ? settle(column, row, kind, error)
+                              : widen(column, row, error);
+}
 
-  if (column->kind != kind) {
-    status = is_open(column, row) ? settle(column, row, kind, error)
-                                  : widen(column, row, error);
-  }
+qe_status qe__column_add_value(qe_column *column, int64_t row, qe_kind kind,
+                               int64_t value, qe_error *error) {
+  qe_status status = admit(column, row, kind, error);
+
   if (status != QE_OK) return status;
   switch (column->kind) {
     case QE_KIND_BOOLEAN: put_bit(column->values, row, value != 0); break;
@@ -219,15 +234,15 @@ static qe_status add_value(qe_column *column, int64_t row, qe_kind kind, int64_t
 qe_status qe__column_add_int64(qe_column *column, int64_t row, int64_t value,
                                qe_error *error) {
   bool is_boolean = column->type == QE_TYPE_BOOLEAN && (value == 0 || value == 1);
-  return add_value(column, row, is_boolean ? QE_KIND_BOOLEAN : QE_KIND_INT64, value,
-                   error);
+  return qe__column_add_value(column, row, is_boolean ? QE_KIND_BOOLEAN : QE_KIND_INT64,
+                              value, error);
 }
 
 qe_status qe__column_add_float64(qe_column *column, int64_t row, double value,
                                  qe_error *error) {
   int64_t bits;
   memcpy(&bits, &value, sizeof bits);
-  return add_value(column, row, QE_KIND_FLOAT64, bits, error);
+  return qe__column_add_value(column, row, QE_KIND_FLOAT64, bits, error);
 }
 
 /* Reads text as what the column is declared to hold; QE_KIND_TEXT if it is not. */
@@ -251,30 +266,38 @@ static qe_kind read_temporal(qe_type type, const char *text, int64_t size,
   }
 }
 
+qe_status qe__column_begin_bytes(qe_column *column, int64_t row, qe_kind kind,
+                                 qe_error *error) {
+  assert(kind == QE_KIND_TEXT || kind == QE_KIND_BLOB);
+  return admit(column, row, kind, error);
+}
+
+void qe__column_end_bytes(qe_column *column, int64_t row, qe_kind kind) {
+  if (column->kind == QE_KIND_MIXED) {
+    put_mixed(column, row, kind, 0);
+  } else {
+    column->offsets[row + 1] = (int32_t)column->bytes.size;
+  }
+}
+
 qe_status qe__column_add_bytes(qe_column *column, int64_t row, qe_kind kind,
                                const void *data, int64_t size, qe_error *error) {
-  qe_status status = QE_OK;
+  qe_status status;
   int64_t value = 0;
 
   if (kind == QE_KIND_TEXT && column->type >= QE_TYPE_DATE &&
       column->type <= QE_TYPE_TIMESTAMPTZ) {
     qe_kind temporal = read_temporal(column->type, data, size, &value);
     if (temporal != QE_KIND_TEXT) {
-      return add_value(column, row, temporal, value, error);
+      return qe__column_add_value(column, row, temporal, value, error);
     }
   }
-  if (column->kind != kind) {
-    status = is_open(column, row) ? settle(column, row, kind, error)
-                                  : widen(column, row, error);
-  }
+  status = qe__column_begin_bytes(column, row, kind, error);
   if (status != QE_OK) return status;
-  if (!qe__bytes_reserve(&column->bytes, size)) return no_room(column, error);
+  if (!qe__bytes_reserve(&column->bytes, size))
+    return qe__column_no_room(column, error);
   if (size > 0) memcpy(column->bytes.data + column->bytes.size, data, (size_t)size);
   column->bytes.size += size;
-  if (column->kind == QE_KIND_MIXED) {
-    put_mixed(column, row, kind, 0);
-  } else {
-    column->offsets[row + 1] = (int32_t)column->bytes.size;
-  }
+  qe__column_end_bytes(column, row, kind);
   return QE_OK;
 }

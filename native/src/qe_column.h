@@ -60,6 +60,11 @@ void qe__column_clear(qe_column *column);
 qe_status qe__column_grow(qe_column *column, int64_t row_count, int64_t capacity,
                           qe_error *error);
 
+/* Settles the kind before a value comes, for a backend that knows it; the rows before
+ * row must all be null. Does nothing where the column is of that kind already. */
+qe_status qe__column_settle(qe_column *column, int64_t row, qe_kind kind,
+                            qe_error *error);
+
 /* The general way to add row number row; row < capacity. The short ways below fall
  * back to these where the column is not yet, or no longer, of the value's kind. */
 qe_status qe__column_add_null(qe_column *column, int64_t row, qe_error *error);
@@ -69,6 +74,20 @@ qe_status qe__column_add_float64(qe_column *column, int64_t row, double value,
                                  qe_error *error);
 qe_status qe__column_add_bytes(qe_column *column, int64_t row, qe_kind kind,
                                const void *data, int64_t size, qe_error *error);
+
+/* A value of a kind that has values; date, time and timestamp as the kind says, a
+ * boolean as 0 or 1. */
+qe_status qe__column_add_value(qe_column *column, int64_t row, qe_kind kind,
+                               int64_t value, qe_error *error);
+
+/* Begins a text or blob that the caller appends to column->bytes itself, perhaps piece
+ * by piece, and ends with qe__column_end_bytes(). When it cannot be completed the
+ * caller sets column->bytes.size back to what it was. */
+qe_status qe__column_begin_bytes(qe_column *column, int64_t row, qe_kind kind,
+                                 qe_error *error);
+void qe__column_end_bytes(qe_column *column, int64_t row, qe_kind kind);
+/* The failure to say when qe__bytes_reserve() refuses column->bytes. */
+qe_status qe__column_no_room(const qe_column *column, qe_error *error);
 
 /* Whether no row of the batch has a value. */
 static inline bool qe__column_is_empty(const qe_column *column, int64_t row_count) {
@@ -117,6 +136,37 @@ static inline qe_status qe__column_put_float64(qe_column *column, int64_t row,
     return QE_OK;
   }
   return qe__column_add_float64(column, row, value, error);
+}
+
+static inline qe_status qe__column_put_boolean(qe_column *column, int64_t row,
+                                               bool value, qe_error *error) {
+  if (QE_LIKELY(column->kind == QE_KIND_BOOLEAN)) {
+    uint8_t *byte = (uint8_t *)column->values + (row >> 3);
+    uint32_t shift = (uint32_t)row & 7;
+    *byte = (uint8_t)((*byte & ~(1U << shift)) | (uint32_t)value << shift);
+    return QE_OK;
+  }
+  return qe__column_add_value(column, row, QE_KIND_BOOLEAN, value, error);
+}
+
+static inline qe_status qe__column_put_date(qe_column *column, int64_t row,
+                                            int32_t days, qe_error *error) {
+  if (QE_LIKELY(column->kind == QE_KIND_DATE)) {
+    ((int32_t *)column->values)[row] = days;
+    return QE_OK;
+  }
+  return qe__column_add_value(column, row, QE_KIND_DATE, days, error);
+}
+
+/* kind is QE_KIND_TIME or QE_KIND_TIMESTAMP. */
+static inline qe_status qe__column_put_microseconds(qe_column *column, int64_t row,
+                                                    qe_kind kind, int64_t value,
+                                                    qe_error *error) {
+  if (QE_LIKELY(column->kind == kind)) {
+    ((int64_t *)column->values)[row] = value;
+    return QE_OK;
+  }
+  return qe__column_add_value(column, row, kind, value, error);
 }
 
 static inline qe_status qe__column_put_bytes(qe_column *column, int64_t row,

@@ -13,6 +13,7 @@ typedef struct qe_column_meta {
   qe_type type;
   int32_t precision;
   int32_t scale;
+  int32_t width; /* bytes of an integer or float, 0 where not declared */
 } qe_column_meta;
 
 /* A prepared statement. It lies in its connection's cache, or is lent to one caller

@@ -146,7 +146,8 @@ void qe__backend_reset(qe_statement *statement) {
 static int bind_value(sqlite3_stmt *native, int index, const qe_value *value,
                       const void *data) {
   switch (value->kind) {
-    case QE_VALUE_INT64: return sqlite3_bind_int64(native, index, value->int64);
+    case QE_VALUE_INT64:
+    case QE_VALUE_BOOLEAN: return sqlite3_bind_int64(native, index, value->int64);
     case QE_VALUE_FLOAT64: return sqlite3_bind_double(native, index, value->float64);
     case QE_VALUE_TEXT:
       return sqlite3_bind_text64(native, index, data, (sqlite3_uint64)value->size,

@@ -406,6 +406,7 @@ qe_status qe_statement_column(const qe_statement *statement, int32_t index,
   out->type = (int32_t)column->type;
   out->precision = column->precision;
   out->scale = column->scale;
+  out->width = column->width;
   return QE_OK;
 }
 

@@ -3,6 +3,10 @@
  * (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
 #include "qe_temporal.h"
 
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
 int32_t qe__days_from_civil(int32_t year, int32_t month, int32_t day) {
   int32_t shifted = month <= 2 ? year - 1 : year;
   int32_t era = (shifted >= 0 ? shifted : shifted - 399) / 400;
@@ -143,4 +147,67 @@ bool qe__parse_timestamp(const char *text, int64_t size, bool is_zoned,
   if (clock < QE_TIMESTAMP_MIN || clock > QE_TIMESTAMP_MAX) return false;
   *microseconds = clock;
   return true;
+}
+
+static int64_t write_word(const char *word, char *out) {
+  size_t size = strlen(word);
+
+  memcpy(out, word, size + 1);
+  return (int64_t)size;
+}
+
+/* The year of a day as people count it: there is no year 0. */
+static int64_t write_day(int32_t days, bool *is_before_christ, char *out) {
+  int32_t year, month, day;
+
+  qe__civil_from_days(days, &year, &month, &day);
+  *is_before_christ = year < 1;
+  if (year < 1) year = 1 - year;
+  return snprintf(out, QE_TEMPORAL_TEXT_SIZE, "%04d-%02d-%02d", (int)year, (int)month,
+                  (int)day);
+}
+
+int64_t qe__format_date(int32_t days, char out[QE_TEMPORAL_TEXT_SIZE]) {
+  bool is_before_christ;
+  int64_t size;
+
+  if (days == INT32_MAX) return write_word("infinity", out);
+  if (days == INT32_MIN) return write_word("-infinity", out);
+  size = write_day(days, &is_before_christ, out);
+  return is_before_christ ? size + write_word(" BC", out + size) : size;
+}
+
+int64_t qe__format_time(int64_t microseconds, char out[QE_TEMPORAL_TEXT_SIZE]) {
+  int64_t seconds = microseconds / 1000000;
+  int64_t fraction = microseconds % 1000000;
+  int64_t size;
+
+  assert(microseconds >= 0 && microseconds <= QE_MICROSECONDS_PER_DAY);
+  size = snprintf(out, 16, "%02d:%02d:%02d", (int)(seconds / 3600),
+                  (int)(seconds / 60 % 60), (int)(seconds % 60));
+  if (fraction == 0) return size;
+  size += snprintf(out + size, 16, ".%06d", (int)fraction);
+  while (out[size - 1] == '0') out[--size] = '\0';
+  return size;
+}
+
+int64_t qe__format_timestamp(int64_t microseconds, bool is_zoned,
+                             char out[QE_TEMPORAL_TEXT_SIZE]) {
+  int64_t days = microseconds / QE_MICROSECONDS_PER_DAY;
+  int64_t clock = microseconds % QE_MICROSECONDS_PER_DAY;
+  bool is_before_christ;
+  int64_t size;
+
+  if (microseconds == INT64_MAX) return write_word("infinity", out);
+  if (microseconds == INT64_MIN) return write_word("-infinity", out);
+  if (clock < 0) {
+    clock += QE_MICROSECONDS_PER_DAY;
+    days--;
+  }
+  size = write_day((int32_t)days, &is_before_christ, out);
+  out[size++] = ' ';
+  size += qe__format_time(clock, out + size);
+  if (is_zoned) size += write_word("+00", out + size);
+  if (is_before_christ) size += write_word(" BC", out + size);
+  return size;
 }

@@ -29,4 +29,18 @@ bool qe__parse_time(const char *text, int64_t size, int64_t *microseconds);
 bool qe__parse_timestamp(const char *text, int64_t size, bool is_zoned,
                          int64_t *microseconds);
 
+enum { QE_TEMPORAL_TEXT_SIZE = 48 };
+
+/* Each writes the value as PostgreSQL does (its DateStyle ISO), terminated, and returns
+ * the size of the text: "2024-02-29", "24:00:00", "0044-03-15 10:20:30.5 BC". Digits
+ * after the second only where there are some. */
+
+/* INT32_MAX and INT32_MIN are "infinity" and "-infinity". */
+int64_t qe__format_date(int32_t days, char out[QE_TEMPORAL_TEXT_SIZE]);
+/* From 0 to QE_MICROSECONDS_PER_DAY. */
+int64_t qe__format_time(int64_t microseconds, char out[QE_TEMPORAL_TEXT_SIZE]);
+/* In UTC, with "+00", where is_zoned; INT64_MAX and INT64_MIN are the infinities. */
+int64_t qe__format_timestamp(int64_t microseconds, bool is_zoned,
+                             char out[QE_TEMPORAL_TEXT_SIZE]);
+
 #endif

@@ -40,6 +40,12 @@ TYPE_WORDS = (
     "timestamp",
     "timestamptz",
     "decimal",
+    "uuid",
+    "json",
+    "interval",
+    "timetz",
+    "network",
+    "nested",
 )
 
 
