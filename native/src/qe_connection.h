@@ -63,7 +63,8 @@ struct qe_connection {
   qe_pulse pulse;                  /* set by whoever is inside, or NULL */
   void *pulse_context;
   bool is_autocommit;
-  bool is_stepped;    /* waits are the caller's */
+  bool is_stepped;       /* waits are the caller's */
+  bool is_stopping;      /* what it does is to end what it did */
   int64_t timeout_ms; /* the longest wait within one call; 0 for no limit */
   int64_t
       wait_until_ms;    /* when it ends for the present call; 0 before its first wait */
