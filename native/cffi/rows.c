@@ -21,6 +21,7 @@
 #include "../src/qe_error.h"
 #include "../src/qe_mem.h"
 #include "../src/qe_temporal.h"
+#include "../src/qe_wait.h"
 #include "../src/qe_worker.h"
 
 /* Rows read when a statement starts: one round for most queries. Then batches that
@@ -30,6 +31,8 @@ enum { FIRST_ROWS = 64, NEXT_ROWS = 512 };
  * following batches while rows are made of the last; each is large enough that handing
  * it over costs nothing. */
 enum { AHEAD_AFTER = 4096, AHEAD_ROWS = 2048 };
+/* 0001-01-01 and 9999-12-31, what Python's dates can hold, from 1970-01-01. */
+enum { DAYS_MIN = -719162, DAYS_MAX = 2932896 };
 /* Rows of parameters bound in one go, without the interpreter lock. */
 enum { PARAMETER_ROWS = 1024 };
 /* How long to wait for the second thread before looking for signals. */
@@ -39,9 +42,11 @@ enum { FEW_VALUES = 32 };
 
 /* Callables of the package, in the order of the tuple given to qe_python_new(). */
 typedef struct hooks {
-  /* (status, native_code, sqlstate, position, message, sql, row) -> exception */
+  /* (status, native_code, sqlstate, position, message, sql, row, diagnostics,
+   * was_sent) -> exception */
   PyObject *make_error;
-  /* (object) -> int, float, str, bytes or None; raises for what it cannot adapt */
+  /* (object, the parameter's type as the database numbers it, or 0) -> int, float, str,
+   * bytes or None; raises for what it cannot adapt */
   PyObject *adapt;
   /* (value, type, column name, row number) -> object; raises if value is not of type */
   PyObject *convert;
@@ -66,7 +71,8 @@ struct qe_python {
   PyTypeObject *session_type;
   PyTypeObject *reader_type;
   maker timestamp, timestamptz, date, time; /* ready once decimal is there */
-  PyObject *decimal;                        /* NULL until load_types was asked */
+  PyObject *utc;
+  PyObject *decimal; /* NULL until load_types was asked */
 };
 
 typedef struct session {
@@ -85,23 +91,47 @@ typedef struct reader {
   int64_t position;          /* of the next row in the batch */
   int64_t row_offset;        /* rows before the batch */
   int64_t changes, last_row_id;
+  PyObject *parameters; /* of a run whose statement is being prepared, or NULL */
+  enum { STAGE_IDLE, STAGE_PREPARE, STAGE_FIRST } stage; /* where resume() goes on */
   bool has_result; /* rows may be asked for, also when there are no more */
   bool is_busy;    /* a thread is in one of our calls without the interpreter lock */
 } reader;
 
+/* In place of a status: an exception was raised. */
+#define RAISED QE_ERR_MISUSE
+
 /* Errors. */
 
+/* What the server said with its refusal, or None. */
+static PyObject *read_diagnostics(const qe_connection *connection,
+                                  const qe_error *error) {
+  bool has_said =
+      connection &&
+      (error->status == QE_ERR_DATABASE || error->status == QE_ERR_CONNECTION) &&
+      connection->diagnostics.size > 0;
+
+  return has_said
+             ? PyBytes_FromStringAndSize((const char *)connection->diagnostics.data,
+                                         (Py_ssize_t)connection->diagnostics.size)
+             : Py_BuildValue("");
+}
+
 /* Raises what the error says, unless an exception (from a signal) is already there.
- * sql may be NULL; row counts parameter rows from 1, 0 where there is none. */
-static PyObject *raise_error(qe_python *python, const qe_error *error, PyObject *sql,
-                             int64_t row) {
-  PyObject *exception;
+ * connection and sql may be NULL; row counts parameter rows from 1, 0 where there is
+ * none. */
+static PyObject *raise_error(qe_python *python, const qe_connection *connection,
+                             const qe_error *error, PyObject *sql, int64_t row) {
+  PyObject *exception, *diagnostics;
 
   if (PyErr_Occurred()) return NULL;
-  exception = PyObject_CallFunction(
-      python->hooks.make_error, "iisLsOL", (int)error->status, (int)error->native_code,
-      error->sqlstate, (long long)error->position, error->message, sql ? sql : Py_None,
-      (long long)row);
+  diagnostics = read_diagnostics(connection, error);
+  if (!diagnostics) return NULL;
+  exception = PyObject_CallFunction(python->hooks.make_error, "iisLsOLOO",
+                                    (int)error->status, (int)error->native_code,
+                                    error->sqlstate, (long long)error->position,
+                                    error->message, sql ? sql : Py_None, (long long)row,
+                                    diagnostics, error->was_sent ? Py_True : Py_False);
+  Py_DECREF(diagnostics);
   if (!exception) return NULL;
   PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
   Py_DECREF(exception);
@@ -121,7 +151,7 @@ static PyObject *raise_status(qe_python *python, qe_status status, const char *f
   va_start(arguments, format);
   (void)vsnprintf(error.message, sizeof error.message, format, arguments);
   va_end(arguments);
-  return raise_error(python, &error, NULL, 0);
+  return raise_error(python, NULL, &error, NULL, 0);
 }
 
 /* Asked by the engine during long work on the main thread, where Python's signal
@@ -140,6 +170,67 @@ static void set_pulse(qe_python *python, qe_connection *connection) {
   if (PyThread_get_thread_ident() == python->main_thread) {
     connection->pulse = check_signals;
   }
+}
+
+/* Python's own classes, and the bytes that their objects are made of. */
+
+/* Where load_types has what. */
+enum { TYPE_DATETIME, TYPE_DATE, TYPE_TIME, TYPE_UTC, TYPE_DECIMAL };
+
+/* What PyType_GetSlot() cannot give: before 3.10 it knows no type like datetime's. */
+static PyObject *call_type(PyTypeObject *type, PyObject *arguments, PyObject *names) {
+  return PyObject_Call((PyObject *)type, arguments, names);
+}
+
+/* Readies a maker for objects whose pickled state has so many bytes. The bytes object
+ * is ours alone: only the constructor sees it, and it copies. */
+static bool maker_init(maker *out, PyObject *type, Py_ssize_t size, PyObject *zone) {
+  PyObject *state = PyBytes_FromStringAndSize(NULL, size);
+
+  if (!state) return false;
+  out->arguments = zone ? PyTuple_Pack(2, state, zone) : PyTuple_Pack(1, state);
+  out->state = (uint8_t *)PyBytes_AsString(state);
+  out->type = (PyTypeObject *)type;
+  out->make = (newfunc)PyType_GetSlot(out->type, Py_tp_new);
+  if (!out->make) {
+    PyErr_Clear();
+    out->make = call_type;
+  }
+  Py_DECREF(state);
+  return out->arguments != NULL;
+}
+
+static bool load_types(qe_python *python) {
+  PyObject *types = PyObject_CallFunctionObjArgs(python->hooks.load_types, NULL);
+  PyObject *datetime = types ? PyTuple_GetItem(types, TYPE_DATETIME) : NULL;
+  bool is_loaded =
+      types && maker_init(&python->timestamp, datetime, 10, NULL) &&
+      maker_init(&python->timestamptz, datetime, 10,
+                 PyTuple_GetItem(types, TYPE_UTC)) &&
+      maker_init(&python->date, PyTuple_GetItem(types, TYPE_DATE), 4, NULL) &&
+      maker_init(&python->time, PyTuple_GetItem(types, TYPE_TIME), 6, NULL);
+
+  if (is_loaded) {
+    python->utc = PyTuple_GetItem(types, TYPE_UTC);
+    python->decimal = PyTuple_GetItem(types, TYPE_DECIMAL);
+  }
+  /* On success the reference stays for as long as the process lives. */
+  if (!is_loaded) Py_XDECREF(types);
+  return is_loaded;
+}
+
+static inline bool has_types(qe_python *python) {
+  return QE_LIKELY(python->decimal != NULL) || load_types(python);
+}
+
+/* The same bytes, read. */
+static int64_t read_date_state(const uint8_t *state) {
+  return qe__days_from_civil(state[0] << 8 | state[1], state[2], state[3]);
+}
+
+static int64_t read_time_state(const uint8_t *state) {
+  int64_t seconds = state[0] * INT64_C(3600) + state[1] * INT64_C(60) + state[2];
+  return seconds * 1000000 + (state[3] << 16 | state[4] << 8 | state[5]);
 }
 
 /* Values in. */
@@ -225,9 +316,13 @@ static bool read_plain(qe_python *python, values *out, qe_value *value,
                        PyObject *object, bool *is_known) {
   *is_known = true;
   /* The exact type first: in the limited API the others cost a call each. */
-  if (PyLong_CheckExact(object) || PyLong_Check(object)) {
-    return read_int(python, value, object);
+  if (PyLong_CheckExact(object)) return read_int(python, value, object);
+  if (object == Py_True || object == Py_False) {
+    value->kind = QE_VALUE_BOOLEAN;
+    value->int64 = object == Py_True;
+    return true;
   }
+  if (PyLong_Check(object)) return read_int(python, value, object);
   if (PyUnicode_CheckExact(object) || PyUnicode_Check(object)) {
     return read_text(python, out, value, object);
   }
@@ -248,14 +343,61 @@ static bool read_plain(qe_python *python, values *out, qe_value *value,
   return true;
 }
 
+/* What a database with types of its own for dates and times is given as a number; false
+ * with *is_known for any other object, or one whose zone needs Python. */
+static bool read_temporal(qe_python *python, qe_value *value, PyObject *object,
+                          bool *is_known) {
+  PyTypeObject *type = Py_TYPE(object);
+  PyObject *reduced, *state, *bytes;
+  bool is_date = type == python->date.type;
+  bool is_time = type == python->time.type;
+  bool is_zoned;
+  char *data;
+  Py_ssize_t size;
+
+  *is_known = is_date || is_time || type == python->timestamp.type;
+  if (!*is_known) return true;
+  /* Its pickled form: the class, and its state with perhaps a zone. */
+  reduced = PyObject_CallMethod(object, "__reduce_ex__", "i", 2);
+  state = reduced && PyTuple_Check(reduced) ? PyTuple_GetItem(reduced, 1) : NULL;
+  bytes = state && PyTuple_Check(state) ? PyTuple_GetItem(state, 0) : NULL;
+  if (!bytes || PyBytes_AsStringAndSize(bytes, &data, &size) < 0) {
+    Py_XDECREF(reduced);
+    return false;
+  }
+  is_zoned = PyTuple_Size(state) > 1;
+  if (is_zoned && (is_time || PyTuple_GetItem(state, 1) != python->utc)) {
+    *is_known = false;
+  } else if (is_date) {
+    value->kind = QE_VALUE_DATE;
+    value->int64 = read_date_state((const uint8_t *)data);
+  } else if (is_time) {
+    value->kind = QE_VALUE_TIME;
+    value->int64 = read_time_state((const uint8_t *)data);
+  } else {
+    value->kind = is_zoned ? QE_VALUE_TIMESTAMPTZ : QE_VALUE_TIMESTAMP;
+    value->int64 = read_date_state((const uint8_t *)data) * QE_MICROSECONDS_PER_DAY +
+                   read_time_state((const uint8_t *)data + 4);
+  }
+  Py_DECREF(reduced);
+  return true;
+}
+
+/* type is the parameter's, as the database numbers it; 0 where it has none. */
 static bool read_value(qe_python *python, values *out, qe_value *value,
-                       PyObject *object) {
+                       PyObject *object, uint32_t type) {
   bool is_known;
   bool is_read = read_plain(python, out, value, object, &is_known);
   PyObject *adapted;
 
   if (is_known) return is_read;
-  adapted = PyObject_CallFunctionObjArgs(python->hooks.adapt, object, NULL);
+  if (type != 0) {
+    if (!has_types(python)) return false;
+    is_read = read_temporal(python, value, object, &is_known);
+    if (is_known || !is_read) return is_read;
+  }
+  adapted =
+      PyObject_CallFunction(python->hooks.adapt, "Ok", object, (unsigned long)type);
   if (!adapted) return false;
   is_read = read_plain(python, out, value, adapted, &is_known);
   Py_DECREF(adapted);
@@ -264,6 +406,11 @@ static bool read_value(qe_python *python, values *out, qe_value *value,
     return false;
   }
   return is_read;
+}
+
+/* The type of a parameter as the database numbers it, 0 where it has none. */
+static uint32_t type_of(const qe_statement *statement, Py_ssize_t index) {
+  return statement->parameter_types ? statement->parameter_types[index] : 0;
 }
 
 static bool check_count(qe_python *python, const qe_statement *statement,
@@ -296,7 +443,7 @@ static bool read_mapping(qe_python *python, values *out, qe_value *first,
                    "The statement takes a parameter `%s`, which was not given", name);
       return false;
     }
-    is_read = read_value(python, out, first + i, object);
+    is_read = read_value(python, out, first + i, object, type_of(statement, i));
     Py_DECREF(object);
     if (!is_read) return false;
   }
@@ -318,7 +465,7 @@ static bool read_sequence(qe_python *python, values *out, qe_value *first,
 
     if (!object) return false;
     Py_INCREF(object);
-    is_read = read_value(python, out, first + i, object);
+    is_read = read_value(python, out, first + i, object, type_of(statement, i));
     Py_DECREF(object);
     if (!is_read) return false;
   }
@@ -387,52 +534,6 @@ static PyObject *encode_sql(qe_python *python, PyObject *sql) {
 
 /* Values out. */
 
-/* Where load_types has what. */
-enum { TYPE_DATETIME, TYPE_DATE, TYPE_TIME, TYPE_UTC, TYPE_DECIMAL };
-
-/* What PyType_GetSlot() cannot give: before 3.10 it knows no type like datetime's. */
-static PyObject *call_type(PyTypeObject *type, PyObject *arguments, PyObject *names) {
-  return PyObject_Call((PyObject *)type, arguments, names);
-}
-
-/* Readies a maker for objects whose pickled state has so many bytes. The bytes object
- * is ours alone: only the constructor sees it, and it copies. */
-static bool maker_init(maker *out, PyObject *type, Py_ssize_t size, PyObject *zone) {
-  PyObject *state = PyBytes_FromStringAndSize(NULL, size);
-
-  if (!state) return false;
-  out->arguments = zone ? PyTuple_Pack(2, state, zone) : PyTuple_Pack(1, state);
-  out->state = (uint8_t *)PyBytes_AsString(state);
-  out->type = (PyTypeObject *)type;
-  out->make = (newfunc)PyType_GetSlot(out->type, Py_tp_new);
-  if (!out->make) {
-    PyErr_Clear();
-    out->make = call_type;
-  }
-  Py_DECREF(state);
-  return out->arguments != NULL;
-}
-
-static bool load_types(qe_python *python) {
-  PyObject *types = PyObject_CallFunctionObjArgs(python->hooks.load_types, NULL);
-  PyObject *datetime = types ? PyTuple_GetItem(types, TYPE_DATETIME) : NULL;
-  bool is_loaded =
-      types && maker_init(&python->timestamp, datetime, 10, NULL) &&
-      maker_init(&python->timestamptz, datetime, 10,
-                 PyTuple_GetItem(types, TYPE_UTC)) &&
-      maker_init(&python->date, PyTuple_GetItem(types, TYPE_DATE), 4, NULL) &&
-      maker_init(&python->time, PyTuple_GetItem(types, TYPE_TIME), 6, NULL);
-
-  if (is_loaded) python->decimal = PyTuple_GetItem(types, TYPE_DECIMAL);
-  /* On success the reference stays for as long as the process lives. */
-  if (!is_loaded) Py_XDECREF(types);
-  return is_loaded;
-}
-
-static inline bool has_types(qe_python *python) {
-  return QE_LIKELY(python->decimal != NULL) || load_types(python);
-}
-
 static PyObject *make(const maker *from) {
   return from->make(from->type, from->arguments, NULL);
 }
@@ -475,6 +576,25 @@ static PyObject *make_timestamp(qe_python *python, qe_type type, int64_t microse
   return make(from);
 }
 
+/* What Python's classes cannot hold (years before 1 and after 9999, infinities, 24:00)
+ * is the hook's, as the number it is kept as. */
+static PyObject *make_beyond(const reader *self, int32_t index, int64_t row,
+                             int64_t value) {
+  const qe_column_meta *meta = &self->statement->columns[index];
+
+  return PyObject_CallFunction(self->python->hooks.convert, "LisL", (long long)value,
+                               (int)meta->type, meta->name,
+                               (long long)(self->row_offset + row + 1));
+}
+
+static bool is_beyond(qe_kind kind, int64_t value) {
+  switch (kind) {
+    case QE_KIND_DATE: return value < DAYS_MIN || value > DAYS_MAX;
+    case QE_KIND_TIME: return value < 0 || value >= QE_MICROSECONDS_PER_DAY;
+    default: return value < QE_TIMESTAMP_MIN || value > QE_TIMESTAMP_MAX;
+  }
+}
+
 static PyObject *make_date(qe_python *python, int32_t days) {
   if (!has_types(python)) return NULL;
   write_date(python->date.state, days);
@@ -513,6 +633,7 @@ static PyObject *make_blob(const qe_column *column, int64_t row) {
 static PyObject *make_plain(const reader *self, int32_t index, int64_t row,
                             qe_kind kind) {
   const qe_column *column = &self->statement->batch.columns[index];
+  int64_t value;
 
   switch (kind) {
     case QE_KIND_INT64: return PyLong_FromLongLong(qe__column_int64(column, row));
@@ -525,12 +646,18 @@ static PyObject *make_plain(const reader *self, int32_t index, int64_t row,
                                  ? qe__column_int64(column, row) != 0
                                  : qe__column_bit(column, row));
     case QE_KIND_DATE:
-      return make_date(self->python, column->kind == QE_KIND_MIXED
-                                         ? (int32_t)qe__column_int64(column, row)
-                                         : qe__column_int32(column, row));
-    case QE_KIND_TIME: return make_time(self->python, qe__column_int64(column, row));
+      value = column->kind == QE_KIND_MIXED ? qe__column_int64(column, row)
+                                            : qe__column_int32(column, row);
+      if (is_beyond(kind, value)) return make_beyond(self, index, row, value);
+      return make_date(self->python, (int32_t)value);
+    case QE_KIND_TIME:
+      value = qe__column_int64(column, row);
+      if (is_beyond(kind, value)) return make_beyond(self, index, row, value);
+      return make_time(self->python, value);
     case QE_KIND_TIMESTAMP:
-      return make_timestamp(self->python, column->type, qe__column_int64(column, row));
+      value = qe__column_int64(column, row);
+      if (is_beyond(kind, value)) return make_beyond(self, index, row, value);
+      return make_timestamp(self->python, column->type, value);
     default: Py_INCREF(Py_None); return Py_None;
   }
 }
@@ -559,9 +686,11 @@ static PyObject *make_declared(const reader *self, int32_t index, int64_t row,
   PyObject *value = NULL;
 
   if (!plain || plain == Py_None) return plain;
-  if (meta->type == QE_TYPE_DECIMAL && kind != QE_KIND_TEXT && kind != QE_KIND_BLOB) {
+  if (meta->type == QE_TYPE_DECIMAL && kind != QE_KIND_BLOB) {
     value = make_decimal(self, plain);
-  } else {
+  }
+  if (!value && kind == QE_KIND_TEXT) PyErr_Clear(); /* the hook says it better */
+  if (!value && !PyErr_Occurred()) {
     value = PyObject_CallFunction(self->python->hooks.convert, "OisL", plain,
                                   (int)meta->type, meta->name,
                                   (long long)(self->row_offset + row + 1));
@@ -659,6 +788,14 @@ static PyObject *make_row(const reader *self, int64_t row) {
 
 /* Reader: one cursor's statement and the rows it gives. */
 
+/* None, or what has to be waited for, or an exception that was raised. */
+static PyObject *wish(qe_status status) {
+  if (qe__is_want(status)) return PyLong_FromLong((long)status);
+  if (status != QE_OK) return NULL;
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+
 static bool raise_in_use(const reader *self) {
   raise_status(self->python, QE_ERR_IN_USE, "Another thread is using the connection");
   return false;
@@ -678,22 +815,22 @@ static bool can_read(const reader *self) {
     qe__connection_leave(self->connection);
     return true;
   }
-  raise_error(self->python, &error, NULL, 0);
+  raise_error(self->python, self->connection, &error, NULL, 0);
   return false;
 }
 
-/* Reads the next batch when the present one is used up; false at the end or with an
- * exception. */
-static bool advance(reader *self) {
+/* Reads the next batch when the present one is used up. QE_OK with rows at hand or at
+ * the end. */
+static qe_status load(reader *self) {
   qe_statement *statement = self->statement;
   qe_error error;
   qe_status status;
 
-  if (self->position < statement->batch.row_count) return true;
-  if (!statement->is_running) return false;
+  if (self->position < statement->batch.row_count) return QE_OK;
+  if (!statement->is_running) return QE_OK;
   if (qe__connection_enter(self->connection, &error) != QE_OK) {
-    raise_error(self->python, &error, NULL, 0);
-    return false;
+    raise_error(self->python, self->connection, &error, NULL, 0);
+    return RAISED;
   }
   set_pulse(self->python, self->connection);
   self->row_offset += statement->batch.row_count;
@@ -705,10 +842,16 @@ static bool advance(reader *self) {
   Py_END_ALLOW_THREADS;
   self->is_busy = false;
   qe__connection_leave(self->connection);
-  if (status == QE_OK) return statement->batch.row_count > 0;
+  if (status == QE_OK || qe__is_want(status)) return status;
   self->has_result = false;
-  raise_error(self->python, &error, NULL, 0);
-  return false;
+  raise_error(self->python, self->connection, &error, self->sql, 0);
+  return RAISED;
+}
+
+/* Whether there is a row at hand; false at the end or with an exception. */
+static inline bool advance(reader *self) {
+  if (QE_LIKELY(self->position < self->statement->batch.row_count)) return true;
+  return load(self) == QE_OK && self->position < self->statement->batch.row_count;
 }
 
 static PyObject *reader_next(PyObject *object) {
@@ -800,7 +943,7 @@ static bool append_all(reader *self, PyObject *list, qe_worker *worker, ahead *n
     goes_on = append_rows(self, list, INT64_MAX);
     goes_on = await_worker(worker, self->connection) && goes_on;
     if (goes_on && next->status != QE_OK) {
-      raise_error(self->python, &next->error, NULL, 0);
+      raise_error(self->python, self->connection, &next->error, NULL, 0);
       goes_on = false;
     }
     self->row_offset += statement->batch.row_count;
@@ -819,7 +962,7 @@ static bool fetch_ahead(reader *self, PyObject *list) {
   bool is_done = true;
 
   if (qe__connection_enter(self->connection, &error) != QE_OK) {
-    raise_error(self->python, &error, NULL, 0);
+    raise_error(self->python, self->connection, &error, NULL, 0);
     return false;
   }
   self->is_busy = true;
@@ -863,6 +1006,24 @@ static PyObject *fetch(reader *self, int64_t most) {
 static PyObject *reader_fetchall(PyObject *self, PyObject *ignored) {
   (void)ignored;
   return fetch((reader *)self, INT64_MAX);
+}
+
+static PyObject *reader_load(PyObject *object, PyObject *ignored) {
+  (void)ignored;
+  if (!can_read((reader *)object)) return NULL;
+  return wish(load((reader *)object));
+}
+
+static PyObject *reader_take(PyObject *object, PyObject *size) {
+  reader *self = (reader *)object;
+  long long most = PyLong_AsLongLong(size);
+  PyObject *list;
+
+  if (most == -1 && PyErr_Occurred()) return NULL;
+  if (!can_read(self)) return NULL;
+  list = PyList_New(0);
+  if (list && !append_rows(self, list, most)) Py_CLEAR(list);
+  return list;
 }
 
 static PyObject *reader_fetchmany(PyObject *self, PyObject *size) {
@@ -918,6 +1079,8 @@ static void drop_statement(reader *self) {
   self->has_result = false;
   Py_CLEAR(self->sql);
   Py_CLEAR(self->columns);
+  Py_CLEAR(self->parameters);
+  self->stage = STAGE_IDLE;
 }
 
 static PyObject *reader_close(PyObject *object, PyObject *ignored) {
@@ -962,7 +1125,7 @@ static bool move_to_stream(reader *self, struct ArrowArrayStream *stream) {
   qe_status status = qe__connection_enter(self->connection, &error);
 
   if (status != QE_OK) {
-    raise_error(self->python, &error, NULL, 0);
+    raise_error(self->python, self->connection, &error, NULL, 0);
     return false;
   }
   set_pulse(self->python, self->connection);
@@ -975,7 +1138,7 @@ static bool move_to_stream(reader *self, struct ArrowArrayStream *stream) {
   qe__connection_leave(self->connection);
   if (status == QE_OK) self->statement = NULL;
   drop_statement(self);
-  if (status != QE_OK) raise_error(self->python, &error, NULL, 0);
+  if (status != QE_OK) raise_error(self->python, self->connection, &error, NULL, 0);
   return status == QE_OK;
 }
 
@@ -1004,8 +1167,30 @@ static PyObject *reader_arrow(PyObject *object, PyObject *ignored) {
   return NULL;
 }
 
+/* What a status becomes: QE_OK and wishes to wait stay, anything else is raised. */
+static qe_status told(reader *self, qe_status status, const qe_error *error) {
+  if (status != QE_OK && !qe__is_want(status)) {
+    raise_error(self->python, self->connection, error, self->sql, 0);
+  }
+  return status;
+}
+
+/* Goes on preparing the statement; inside. */
+static qe_status resume_preparing(reader *self) {
+  qe_error error;
+  qe_status status;
+
+  set_pulse(self->python, self->connection);
+  self->is_busy = true;
+  Py_BEGIN_ALLOW_THREADS;
+  status = qe__statement_resume(&self->statement, &error);
+  Py_END_ALLOW_THREADS;
+  self->is_busy = false;
+  return told(self, status, &error);
+}
+
 /* Encodes the text and takes its statement from the cache, or prepares it; inside. */
-static bool find_statement(reader *self, PyObject *sql) {
+static qe_status find_statement(reader *self, PyObject *sql) {
   PyObject *bytes;
   qe_error error;
   qe_status status = QE_OK;
@@ -1013,7 +1198,9 @@ static bool find_statement(reader *self, PyObject *sql) {
   Py_ssize_t size;
 
   bytes = encode_sql(self->python, sql);
-  if (!bytes || PyBytes_AsStringAndSize(bytes, &text, &size) < 0) return false;
+  if (!bytes || PyBytes_AsStringAndSize(bytes, &text, &size) < 0) return RAISED;
+  Py_INCREF(sql);
+  self->sql = sql;
   self->statement = qe__statement_find(self->connection, text, size);
   if (!self->statement) {
     set_pulse(self->python, self->connection);
@@ -1025,23 +1212,17 @@ static bool find_statement(reader *self, PyObject *sql) {
     self->is_busy = false;
   }
   Py_DECREF(bytes);
-  if (status != QE_OK) {
-    raise_error(self->python, &error, sql, 0);
-    return false;
-  }
-  Py_INCREF(sql);
-  self->sql = sql;
-  return true;
+  return told(self, status, &error);
 }
 
 /* Makes the statement for this text ours. Programs run the same string object again and
  * again: then it still is. */
-static bool take_statement(reader *self, PyObject *sql) {
+static qe_status take_statement(reader *self, PyObject *sql) {
   self->has_result = false;
   self->row_offset = 0;
   self->position = 0;
   self->changes = -1;
-  if (self->statement && sql == self->sql && self->statement->is_ready) return true;
+  if (self->statement && sql == self->sql && self->statement->is_ready) return QE_OK;
   Py_CLEAR(self->columns);
   if (self->statement) qe__statement_return(self->statement);
   self->statement = NULL;
@@ -1049,32 +1230,55 @@ static bool take_statement(reader *self, PyObject *sql) {
   return find_statement(self, sql);
 }
 
+/* Reads the first rows of a run, and what it did where that is known; inside. */
+static qe_status read_first(reader *self) {
+  qe_statement *statement = self->statement;
+  qe_error error;
+  qe_status status;
+
+  set_pulse(self->python, self->connection);
+  self->is_busy = true;
+  Py_BEGIN_ALLOW_THREADS;
+  status = qe__statement_first(statement, FIRST_ROWS, &error);
+  Py_END_ALLOW_THREADS;
+  self->is_busy = false;
+  if (status == QE_OK) {
+    self->changes = statement->changes;
+    self->last_row_id = statement->last_row_id;
+    self->has_result = statement->column_count > 0;
+  }
+  return told(self, status, &error);
+}
+
 /* Starts the statement and reads its first rows; inside. */
-static bool start_statement(reader *self, PyObject *parameters) {
+static qe_status start_statement(reader *self, PyObject *parameters) {
   qe_statement *statement = self->statement;
   int32_t count = statement->parameter_count;
   qe_error error;
-  qe_status status = QE_OK;
+  qe_status status = RAISED;
   values given;
   bool is_read;
 
   if (!values_init(&given, count)) {
     PyErr_NoMemory();
-    return false;
+    return RAISED;
   }
   is_read = read_row(self->python, &given, given.all, statement, parameters);
   if (is_read) {
-    set_pulse(self->python, self->connection);
     self->is_busy = true;
     Py_BEGIN_ALLOW_THREADS;
     status = qe__statement_start(statement, given.all, count, &error);
-    if (status == QE_OK) status = qe__statement_first(statement, FIRST_ROWS, &error);
     Py_END_ALLOW_THREADS;
     self->is_busy = false;
+    status = told(self, status, &error);
   }
   values_clear(&given);
-  if (status != QE_OK) raise_error(self->python, &error, self->sql, 0);
-  return is_read && status == QE_OK;
+  if (status != QE_OK) return status;
+  self->stage = STAGE_FIRST;
+  if (!self->connection->is_piped) return read_first(self);
+  /* In a pipeline nothing is waited for: the rows come when they are asked for. */
+  self->has_result = statement->column_count > 0;
+  return QE_OK;
 }
 
 /* Enters the connection for one of a reader's calls; raises if that cannot be. */
@@ -1083,27 +1287,66 @@ static bool enter(const reader *self) {
 
   if (self->is_busy) return raise_in_use(self);
   if (QE_LIKELY(qe__connection_enter(self->connection, &error) == QE_OK)) return true;
-  raise_error(self->python, &error, NULL, 0);
+  raise_error(self->python, self->connection, &error, NULL, 0);
   return false;
 }
 
-/* (sql, parameters) */
+/* Ends a call of execute() or resume(), and leaves. */
+static PyObject *end_step(reader *self, qe_status status) {
+  qe__connection_leave(self->connection);
+  if (!qe__is_want(status)) {
+    self->stage = STAGE_IDLE;
+    Py_CLEAR(self->parameters);
+  }
+  return wish(status);
+}
+
+/* (sql, parameters); a stepped connection may answer with a wish, and goes on with
+ * resume(). */
 static PyObject *reader_execute(PyObject *object, PyObject *const *arguments,
                                 Py_ssize_t count) {
   reader *self = (reader *)object;
-  bool is_done;
+  qe_status status;
 
   if (!takes_two(count) || !enter(self)) return NULL;
-  is_done = take_statement(self, arguments[0]) && start_statement(self, arguments[1]);
-  if (is_done) {
-    self->changes = self->statement->changes;
-    self->last_row_id = self->statement->last_row_id;
-    self->has_result = self->statement->column_count > 0;
+  self->stage = STAGE_PREPARE;
+  status = take_statement(self, arguments[0]);
+  if (status == QE_OK) {
+    status = start_statement(self, arguments[1]);
+  } else if (qe__is_want(status)) {
+    Py_INCREF(arguments[1]);
+    Py_XDECREF(self->parameters);
+    self->parameters = arguments[1];
   }
-  qe__connection_leave(self->connection);
-  if (!is_done) return NULL;
-  Py_INCREF(Py_None);
-  return Py_None;
+  return end_step(self, status);
+}
+
+static PyObject *reader_resume(PyObject *object, PyObject *ignored) {
+  reader *self = (reader *)object;
+  qe_status status = QE_OK;
+
+  (void)ignored;
+  if (!enter(self)) return NULL;
+  if (self->stage == STAGE_PREPARE) {
+    status = resume_preparing(self);
+    if (status == QE_OK) status = start_statement(self, self->parameters);
+  } else if (self->stage == STAGE_FIRST) {
+    status = read_first(self);
+  }
+  return end_step(self, status);
+}
+
+/* Waits for what a run in a pipeline gives or did. */
+static PyObject *reader_settle(PyObject *object, PyObject *ignored) {
+  reader *self = (reader *)object;
+  bool is_first = self->statement && self->statement->is_running &&
+                  self->statement->batch.row_count == 0;
+
+  (void)ignored;
+  if (!is_first) return wish(QE_OK);
+  if (!enter(self)) return NULL;
+  self->stage = STAGE_FIRST;
+  return end_step(self, read_first(self));
 }
 
 /* Some rows of parameters on their way into the database. */
@@ -1200,7 +1443,7 @@ static bool run_chunks(reader *self, PyObject *iterator, qe_worker *worker,
     goes_on = run_and_read(self, iterator, worker, rows, &chunks[1 - current]);
     if (self->statement->changes > 0) self->changes += self->statement->changes;
     if (rows->status != QE_OK) {
-      raise_error(self->python, &rows->error, self->sql,
+      raise_error(self->python, self->connection, &rows->error, self->sql,
                   rows_before + rows->rows_done + 1);
       goes_on = false;
     }
@@ -1252,12 +1495,12 @@ static bool run_in_transaction(reader *self, PyObject *parameters) {
   bool is_done;
 
   if (is_own && qe_connection_begin(connection, &error) != QE_OK) {
-    raise_error(self->python, &error, NULL, 0);
+    raise_error(self->python, self->connection, &error, NULL, 0);
     return false;
   }
   is_done = run_all(self, parameters);
   if (is_own && is_done && qe_connection_commit(connection, &error) != QE_OK) {
-    raise_error(self->python, &error, NULL, 0);
+    raise_error(self->python, self->connection, &error, NULL, 0);
     is_done = false;
   }
   if (is_own && !is_done) {
@@ -1271,12 +1514,12 @@ static bool run_in_transaction(reader *self, PyObject *parameters) {
 static PyObject *reader_executemany(PyObject *object, PyObject *const *arguments,
                                     Py_ssize_t count) {
   reader *self = (reader *)object;
-  bool is_taken;
+  qe_status status;
 
   if (!takes_two(count) || !enter(self)) return NULL;
-  is_taken = take_statement(self, arguments[0]);
+  status = take_statement(self, arguments[0]);
   qe__connection_leave(self->connection);
-  if (!is_taken) return NULL;
+  if (status != QE_OK) return NULL;
   if (self->statement->column_count > 0) {
     return raise_status(self->python, QE_ERR_MISUSE,
                         "executemany() is for statements that give no rows");
@@ -1327,6 +1570,10 @@ static PyMethodDef reader_methods[] = {
     {"execute", FAST(reader_execute), METH_FASTCALL, "(sql, parameters) -> None"},
     {"executemany", FAST(reader_executemany), METH_FASTCALL,
      "(sql, rows of parameters) -> None"},
+    {"resume", reader_resume, METH_NOARGS, "Go on with what wished to wait."},
+    {"settle", reader_settle, METH_NOARGS, "Wait for a run that is in a pipeline."},
+    {"load", reader_load, METH_NOARGS, "Have rows at hand, if there are more."},
+    {"take", reader_take, METH_O, "A list of up to so many rows of those at hand."},
     {"fetchone", reader_fetchone, METH_NOARGS, "The next row, or None at the end."},
     {"fetchmany", reader_fetchmany, METH_O, "A list of up to so many rows."},
     {"fetchall", reader_fetchall, METH_NOARGS, "A list of all rows that are left."},
@@ -1356,6 +1603,8 @@ static PyObject *session_reader(PyObject *object, PyObject *ignored) {
   made->sql = NULL;
   made->statement = NULL;
   made->columns = NULL;
+  made->parameters = NULL;
+  made->stage = STAGE_IDLE;
   made->position = 0;
   made->row_offset = 0;
   made->changes = -1;
@@ -1369,21 +1618,19 @@ static PyObject *session_reader(PyObject *object, PyObject *ignored) {
 /* Ends one of a session's calls: None, or the error raised. */
 static PyObject *answer(session *self, qe_status status, const qe_error *error,
                         PyObject *sql) {
-  if (status != QE_OK) return raise_error(self->python, error, sql, 0);
-  Py_INCREF(Py_None);
-  return Py_None;
+  if (status == QE_OK || qe__is_want(status)) return wish(status);
+  return raise_error(self->python, self->connection, error, sql, 0);
 }
 
 /* Does one thing to the whole connection without the interpreter lock. */
-static PyObject *inside(session *self,
-                        qe_status (*action)(qe_connection *, qe_error *)) {
+static PyObject *inside(session *self, qe_action action) {
   qe_error error;
   qe_status status = qe__connection_enter(self->connection, &error);
 
   if (status == QE_OK) {
     set_pulse(self->python, self->connection);
     Py_BEGIN_ALLOW_THREADS;
-    status = action(self->connection, &error);
+    status = qe__connection_do(self->connection, action, &error);
     Py_END_ALLOW_THREADS;
     qe__connection_leave(self->connection);
   }
@@ -1418,7 +1665,9 @@ static PyObject *session_executescript(PyObject *object, PyObject *sql) {
   if (status == QE_OK) {
     set_pulse(self->python, self->connection);
     Py_BEGIN_ALLOW_THREADS;
-    status = qe__backend_script(self->connection, text, size, &error);
+    do {
+      status = qe__backend_script(self->connection, text, size, &error);
+    } while (qe__waited(self->connection, &status, &error));
     Py_END_ALLOW_THREADS;
     qe__connection_leave(self->connection);
   }

@@ -28,6 +28,8 @@ struct qe_statement {
   int32_t column_count;
   int32_t parameter_count;
   char **parameter_names; /* owned, each too; NULL for a nameless one */
+  /* Numbers of types, where the database has such for parameters; the backend's. */
+  const uint32_t *parameter_types;
   qe_bytes parameters;    /* copies of texts and blobs bound to a running statement */
   bool is_ready;          /* prepared to the end */
   bool is_reading;        /* its rows are read as they are asked for */
@@ -63,8 +65,9 @@ struct qe_connection {
   qe_pulse pulse;                  /* set by whoever is inside, or NULL */
   void *pulse_context;
   bool is_autocommit;
-  bool is_stepped;       /* waits are the caller's */
-  bool is_stopping;      /* what it does is to end what it did */
+  bool is_stepped;    /* waits are the caller's */
+  bool is_piped;      /* runs are sent without waiting for what they give */
+  bool is_stopping;   /* what it does is to end what it did */
   int64_t timeout_ms; /* the longest wait within one call; 0 for no limit */
   int64_t
       wait_until_ms;    /* when it ends for the present call; 0 before its first wait */

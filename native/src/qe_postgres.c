@@ -479,7 +479,7 @@ qe_status qe__backend_set(qe_connection *connection, const char *keyword,
     return QE_OK;
   }
   if (strcmp(keyword, "pipeline") == 0) {
-    return read_switch(keyword, value, "on", "off", &native->is_piped, error);
+    return read_switch(keyword, value, "on", "off", &connection->is_piped, error);
   }
   if (strcmp(keyword, "timeout_ms") == 0) {
     return read_number(keyword, value, INT32_MAX, &connection->timeout_ms, error);

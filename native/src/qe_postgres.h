@@ -96,7 +96,6 @@ typedef struct qe_postgres {
   bool is_nameless;     /* statements are not kept on the server */
   bool is_drained;      /* the last read left nothing in the socket */
   bool has_just_sent;   /* nothing can have come back yet */
-  bool is_piped;        /* a pipeline block: groups do not end with each run */
   char transaction;     /* 'I' none, 'T' open, 'E' failed: the server's own letters */
   bool is_std_strings;  /* backslashes in plain string literals mean themselves */
   bool is_utf8;

@@ -65,11 +65,21 @@ static const char *find_field(const uint8_t *fields, int64_t size, char letter) 
   return NULL;
 }
 
+/* Before the session's encoding is agreed on a server may write any; and a hostile one
+ * whatever it likes. */
+static void make_utf8(char *text) {
+  int64_t size = (int64_t)strlen(text);
+  int64_t fault;
+
+  while ((fault = qe__utf8_fault((const uint8_t *)text, size)) >= 0) text[fault] = '?';
+}
+
 void qe__pg_read_refusal(const uint8_t *fields, int64_t size, qe_error *error) {
   const char *text = find_field(fields, size, 'M');
   const char *sqlstate = find_field(fields, size, 'C');
 
   (void)qe__fail(error, QE_ERR_DATABASE, "%s", text ? text : "The server refused");
+  make_utf8(error->message);
   if (sqlstate && strlen(sqlstate) == QE_PG_SQLSTATE_SIZE) {
     memcpy(error->sqlstate, sqlstate, QE_PG_SQLSTATE_SIZE + 1);
   }

@@ -339,6 +339,7 @@ static qe_status describe_parameters(qe_statement *statement, qe_error *error) {
   const qe_pg_text *text = &prepared->text;
 
   statement->parameter_count = prepared->parameter_count;
+  statement->parameter_types = prepared->parameter_oids;
   statement->parameter_names =
       qe__zalloc((int64_t)sizeof(char *) * ((int64_t)prepared->parameter_count + 1));
   if (!statement->parameter_names) return no_memory(error);
@@ -544,7 +545,7 @@ static qe_status send_run(qe_statement *statement, qe_error *error) {
 static qe_status flush(qe_connection *connection, qe_error *error) {
   qe_status status;
 
-  if (qe__pg_of(connection)->is_piped && qe__pg_of(connection)->out.size < SEND_BYTES) {
+  if (connection->is_piped && qe__pg_of(connection)->out.size < SEND_BYTES) {
     return QE_OK;
   }
   status = qe__pg_flush(connection, error);
@@ -624,12 +625,14 @@ static qe_status retry(qe_statement *statement, qe_error *error) {
   return ask_description(connection, own->prepared, &own->exchange, error);
 }
 
-static qe_status must_run_again(const char *what, qe_error *error) {
+static qe_status must_run_again(qe_connection *connection, const char *what,
+                                qe_error *error) {
   qe_status status = qe__fail(error, QE_ERR_DATABASE,
                               "The %s changed since the statement was prepared; it was "
                               "prepared anew, and may be run again",
                               what);
   if (error) memcpy(error->sqlstate, "0A000", QE_PG_SQLSTATE_SIZE + 1);
+  connection->diagnostics.size = 0;
   return status;
 }
 
@@ -645,7 +648,7 @@ static qe_status resend(qe_statement *statement, qe_error *error) {
       (own->bound_types.size > 0 &&
        memcmp(own->bound_types.data, own->prepared->parameter_oids,
               (size_t)own->bound_types.size) != 0)) {
-    return must_run_again("types of the parameters", error);
+    return must_run_again(statement->connection, "types of the parameters", error);
   }
   qe__batch_clear(&statement->batch);
   if (!qe__statement_spare(statement, &statement->batch)) return no_memory(error);
@@ -659,7 +662,7 @@ static qe_status end_run(qe_statement *statement, qe_error *error) {
   qe_status status = qe__pg_outcome(statement->connection, own->exchange, error);
 
   if (own->exchange->is_shape_changed && status == QE_OK) {
-    status = must_run_again("columns of the result", error);
+    status = must_run_again(statement->connection, "columns of the result", error);
     if (error) error->was_sent = 1;
   }
   if (is_stale(own->exchange)) {

@@ -97,6 +97,8 @@ def make_error(
     message: str,
     sql: str | None,
     row: int,
+    diagnostics: bytes | None = None,
+    was_sent: bool = False,
 ) -> errors.Error:
     """Return the exception for what the engine reported.
 

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
         def last_row_id(self) -> int: ...
         @property
         def has_result(self) -> bool: ...
-        def execute(self, sql: str, parameters: Any, /) -> None: ...
+        def execute(self, sql: str, parameters: Any, /) -> int | None: ...
+        def resume(self) -> int | None: ...
+        def settle(self) -> int | None: ...
+        def load(self) -> int | None: ...
+        def take(self, most: int, /) -> list[tuple[Any, ...]]: ...
         def executemany(self, sql: str, rows: Any, /) -> None: ...
         def fetchone(self) -> tuple[Any, ...] | None: ...
         def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]: ...
@@ -48,12 +52,12 @@ if TYPE_CHECKING:
 
         def reader(self) -> Reader: ...
         def executescript(self, sql: str, /) -> None: ...
-        def begin(self) -> None: ...
-        def commit(self) -> None: ...
-        def rollback(self) -> None: ...
+        def begin(self) -> int | None: ...
+        def commit(self) -> int | None: ...
+        def rollback(self) -> int | None: ...
 
 
-__all__ = ["Handle", "open_handle"]
+__all__ = ["Handle", "Opening", "open_handle"]
 
 # The engine's Python half, made once for each loaded engine and kept for ever.
 _python_halves: dict[str, Any] = {}
@@ -71,7 +75,11 @@ def _make_error(*parts: Any) -> errors.Error:
     return make_error(*parts)
 
 
-def _adapt(value: object) -> object:
+def _adapt(value: object, native_type: int) -> object:
+    if native_type:
+        from engineroom.core.postgres_values import adapt as adapt_typed
+
+        return adapt_typed(value, native_type)
     from engineroom.core.values import adapt
 
     return adapt(value)
@@ -81,6 +89,16 @@ def _convert(value: object, declared: int, column: str, row: int) -> object:
     from engineroom.core.values import convert
 
     return convert(value, declared, column, row)
+
+
+def _convert_typed(value: object, declared: int, column: str, row: int) -> object:
+    from engineroom.core.postgres_values import convert
+
+    return convert(value, declared, column, row)
+
+
+# By backend, where it is not `_convert`.
+_CONVERTERS = {"postgres": _convert_typed}
 
 
 def _load_types() -> tuple[Any, ...]:
@@ -101,7 +119,8 @@ def _python_half(engine: Engine) -> Any:
         half = _python_halves.get(engine.backend)
         if half is None:
             ffi, lib = engine.ffi, engine.lib
-            hooks = (_make_error, _adapt, _convert, _load_types, _main_thread())
+            convert = _CONVERTERS.get(engine.backend, _convert)
+            hooks = (_make_error, _adapt, convert, _load_types, _main_thread())
             error = ffi.new("qe_error *")
             out = ffi.new("qe_python **")
             # The engine holds its own references before the call returns.
@@ -110,16 +129,18 @@ def _python_half(engine: Engine) -> Any:
         return half
 
 
-def _raise(ffi: Any, status: int, error: Any) -> None:
+def _raise(ffi: Any, status: int, error: Any, diagnostics: bytes | None = None) -> None:
     if status:
         raise _make_error(
             status,
             error.native_code,
-            ffi.string(error.sqlstate).decode("ascii"),
+            ffi.string(error.sqlstate).decode("ascii", "replace"),
             error.position,
             ffi.string(error.message).decode("utf-8", "replace"),
             None,
             0,
+            diagnostics,
+            bool(error.was_sent),
         )
 
 
@@ -185,7 +206,72 @@ class Handle:
                 hint="open a new connection with `engineroom.connect()`",
             )
         error = ffi.new("qe_error *")
-        _raise(ffi, getattr(lib, name)(self._pointer, *arguments, error), error)
+        status = getattr(lib, name)(self._pointer, *arguments, error)
+        if status:
+            data, size = ffi.new("char **"), ffi.new("int64_t *")
+            lib.qe_connection_diagnostics(self._pointer, data, size)
+            said = bytes(ffi.buffer(data[0], size[0])) if size[0] else None
+            _raise(ffi, status, error, said)
+
+    def set(self, keyword: str, value: str) -> None:
+        """Change a setting that the backend's C file lists at its head."""
+        ffi = self.engine.ffi
+        self._call(
+            "qe_connection_set",
+            ffi.new("char[]", keyword.encode()),
+            ffi.new("char[]", value.encode()),
+        )
+
+    def set_stepped(self, is_on: bool) -> None:
+        """Have calls answer with wishes to wait, or wait themselves."""
+        self._call("qe_connection_set_stepped", int(is_on))
+
+    @property
+    def socket(self) -> int:
+        """The descriptor to wait for; -1 where there is none."""
+        if self._pointer is None:
+            return -1
+        return int(self.engine.lib.qe_connection_socket(self._pointer))
+
+    def about(self, what: str) -> str | None:
+        """Return a fact that the backend's C file lists, None if it is not known."""
+        ffi = self.engine.ffi
+        text = ffi.new("char **")
+        self._call("qe_connection_about", ffi.new("char[]", what.encode()), text)
+        if text[0] == ffi.NULL:
+            return None
+        return str(ffi.string(text[0]).decode("utf-8", "replace"))
+
+    def poll(self) -> None:
+        """Read what has come unasked, without waiting."""
+        self._call("qe_connection_poll")
+
+    def next_message(self) -> bytes:
+        """Return the oldest message that came unasked, empty when there is none.
+
+        Its form is told beside `qe_connection_next_message` in native/abi/qe_abi.h.
+        """
+        ffi = self.engine.ffi
+        data, size = ffi.new("char **"), ffi.new("int64_t *")
+        self._call("qe_connection_next_message", data, size)
+        return bytes(ffi.buffer(data[0], size[0])) if size[0] else b""
+
+    def cancel(self) -> tuple[int, int]:
+        """Go one step towards stopping what the server does for this connection.
+
+        Returns:
+            What to wait for, 0 when it is done, and the descriptor.
+        """
+        ffi, lib = self.engine.ffi, self.engine.lib
+        socket = ffi.new("int64_t *")
+        if self._pointer is None:
+            return 0, -1
+        error = ffi.new("qe_error *")
+        status = lib.qe_connection_cancel(self._pointer, socket, error)
+        if status in (lib.QE_WANT_READ, lib.QE_WANT_WRITE):
+            return int(status), int(socket[0])
+        _raise(ffi, status, error)
+        return 0, -1
 
     def abandon(self) -> None:
         """Leave the connection to the process that opened it; for a forked child."""
@@ -223,6 +309,101 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon_all)
 
 
+# How long to wait for a server before looking for signals again.
+_SLICE_MS = 100
+
+
+class Opening:
+    """A connection on its way: steps that never wait, and in the end a handle.
+
+    Args:
+        backend: which engine, such as `sqlite`.
+        settings: what the backend's C file lists at its head, as text.
+        name: how to speak of the connection in a warning, without secrets.
+
+    Raises:
+        LoadError: there is no engine for this process.
+    """
+
+    def __init__(self, backend: str, settings: Mapping[str, str], name: str) -> None:
+        self._engine = load_engine(backend)
+        self._half = _python_half(self._engine)
+        self._settings = settings
+        self._name = name
+        self._error = self._engine.ffi.new("qe_error *")
+        self._pointer: Any = None
+
+    @property
+    def socket(self) -> int:
+        """The descriptor to wait for; another one after any step."""
+        return int(self._engine.lib.qe_connection_socket(self._pointer))
+
+    def step(self) -> int | None:
+        """Go on; return what has to be waited for, or None when it is open.
+
+        Raises:
+            DatabaseError: the database could not be opened.
+        """
+        lib = self._engine.lib
+        if self._pointer is None:
+            status = self._start()
+        else:
+            status = lib.qe_connection_resume_open(self._pointer, self._error)
+        if status in (lib.QE_WANT_READ, lib.QE_WANT_WRITE):
+            return int(status)
+        if status:
+            self.give_up()
+            _raise(self._engine.ffi, status, self._error)
+        return None
+
+    def wait(self, want: int) -> None:
+        """Wait for what a step asked for, or a moment."""
+        ffi, lib = self._engine.ffi, self._engine.lib
+        is_ready = ffi.new("int32_t *")
+        status = lib.qe_connection_wait(
+            self._pointer, want, _SLICE_MS, is_ready, self._error
+        )
+        _raise(ffi, status, self._error)
+
+    def give_up(self) -> None:
+        """End what was begun."""
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            self._engine.lib.qe_connection_close(pointer, self._engine.ffi.NULL)
+            self._engine.lib.qe_connection_release(pointer)
+
+    def finish(self) -> Handle:
+        """Return the handle of a connection that is open."""
+        lib = self._engine.lib
+        sessions: list[Session] = []
+        status = lib.qe_python_attach(
+            self._half, self._pointer, id(sessions), self._error
+        )
+        if status:
+            self.give_up()
+            _raise(self._engine.ffi, status, self._error)
+        pointer, self._pointer = self._pointer, None
+        return Handle(self._engine, pointer, sessions[0], self._name)
+
+    def _start(self) -> int:
+        ffi = self._engine.ffi
+        out = ffi.new("qe_connection **")
+        # cffi frees what new() gave when the last reference goes, so these lists live
+        # until the call is over.
+        keywords = [ffi.new("char[]", key.encode()) for key in self._settings]
+        # A path need not be UTF-8; os.fsencode gives the bytes the system has.
+        values = [ffi.new("char[]", os.fsencode(v)) for v in self._settings.values()]
+        status = self._engine.lib.qe_connection_open(
+            ffi.new("char *[]", [*keywords, ffi.NULL]),
+            ffi.new("char *[]", [*values, ffi.NULL]),
+            out,
+            self._error,
+        )
+        if out[0] != ffi.NULL:
+            self._pointer = out[0]
+        return int(status)
+
+
 def open_handle(backend: str, settings: Mapping[str, str], name: str) -> Handle:
     """Open a connection.
 
@@ -235,27 +416,12 @@ def open_handle(backend: str, settings: Mapping[str, str], name: str) -> Handle:
         LoadError: there is no engine for this process.
         DatabaseError: the database could not be opened.
     """
-    engine = load_engine(backend)
-    ffi, lib = engine.ffi, engine.lib
-    half = _python_half(engine)
-    error = ffi.new("qe_error *")
-    out = ffi.new("qe_connection **")
-    # cffi frees what new() gave when the last reference goes, so these lists live
-    # until the call is over.
-    keywords = [ffi.new("char[]", key.encode()) for key in settings]
-    # A path need not be UTF-8; os.fsencode gives the bytes the system has.
-    values = [ffi.new("char[]", os.fsencode(value)) for value in settings.values()]
-    status = lib.qe_connection_open(
-        ffi.new("char *[]", [*keywords, ffi.NULL]),
-        ffi.new("char *[]", [*values, ffi.NULL]),
-        out,
-        error,
-    )
-    _raise(ffi, status, error)
-    sessions: list[Session] = []
-    status = lib.qe_python_attach(half, out[0], id(sessions), error)
-    if status:
-        lib.qe_connection_close(out[0], ffi.NULL)
-        lib.qe_connection_release(out[0])
-        _raise(ffi, status, error)
-    return Handle(engine, out[0], sessions[0], name)
+    opening = Opening(backend, settings, name)
+    try:
+        # Between two slices Python handles its signals, so Ctrl-C ends the wait.
+        while (want := opening.step()) is not None:
+            opening.wait(want)
+    except BaseException:
+        opening.give_up()
+        raise
+    return opening.finish()
