@@ -96,4 +96,12 @@ static inline qe_timetz qe__timetz_read(const uint8_t *data) {
   return value;
 }
 
+/* Appends the value as PostgreSQL writes it: {1,2}, (a,"b c"), [1,5), "a"=>"b". false
+ * when memory ends; out may then have part of it. */
+bool qe__nested_text(const uint8_t *data, int64_t size, qe_bytes *out);
+
+/* The same for a value without parts whose tag is not in front of it: data is what
+ * would follow, and a text's size is size. */
+bool qe__scalar_text(qe_tag tag, const uint8_t *data, int64_t size, qe_bytes *out);
+
 #endif
