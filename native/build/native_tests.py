@@ -1,8 +1,9 @@
 """Compiles and runs the C tests under sanitisers, with a compiler of the machine.
 
-Each `native/test/test_*.c` is a program of its own; the other files there are linked
-into all of them, and so are the engine's files and its database library. Here zig would
-not do: it has no address sanitiser. A second compiler also reads our C with other eyes.
+Each `native/test/test_*.c` is a program of its own, and so is each `fuzz_*.c`, which
+runs for some seconds from a fixed seed. The other files there are linked into all of
+them, and so are the engine's files and its database library. Here zig would not do: it
+has no address sanitiser. A second compiler also reads our C with other eyes.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["SANITISERS", "Outcome", "Sanitiser", "find_compiler", "run_native_tests"]
 
 _TEST_SECONDS = 300
+# How the names of files begin that are programs of their own.
+_PROGRAMS = ("test_", "fuzz_")
 # Of another backend's files those that include no library: wire values and types.
 _WIRE_FILES = tuple(
     f"qe_postgres_{name}.c"
@@ -145,7 +148,8 @@ def run_native_tests(
     """
     compiler = find_compiler()
     report.step("compiler", compiler.name)
-    tests = sorted((tree / "native" / "test").glob("test_*.c"))
+    files = sorted((tree / "native" / "test").glob("*.c"))
+    tests = [path for path in files if path.name.startswith(_PROGRAMS)]
     chosen = [path.name for path in tests if not only or path.stem in only]
     outcomes: list[Outcome] = []
     with ThreadPoolExecutor(job_count()) as pool, cache.scratch() as scratch:
@@ -207,7 +211,7 @@ class _Bench:
         helping = [
             self._own(f"native/test/{path.name}")
             for path in helpers
-            if not path.name.startswith("test_")
+            if not path.name.startswith(_PROGRAMS)
         ]
         return [*foreign, *ours, *helping]
 

@@ -2,10 +2,12 @@
  * expected values are written out; what a server really sends is in
  * test_postgres_values.c. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../src/qe_postgres_decode.h"
 #include "../src/qe_postgres_encode.h"
+#include "../src/qe_postgres_type_table.h"
 #include "check.h"
 
 enum { ROWS = 16 };
@@ -306,6 +308,361 @@ static void test_modifiers_say_the_precision(void) {
   CHECK_INT(meta.width, 2);
 }
 
+static qe_value text_value(const char *text) {
+  return (qe_value){.kind = QE_VALUE_TEXT, .size = (int32_t)strlen(text), .data = text};
+}
+
+static qe_value number_value(qe_value_kind kind, int64_t value) {
+  return (qe_value){.kind = (int32_t)kind, .int64 = value};
+}
+
+static qe_value float_value(double value) {
+  return (qe_value){.kind = QE_VALUE_FLOAT64, .float64 = value};
+}
+
+static void test_parameters_are_binary_where_they_fit(void) {
+  const struct {
+    uint32_t oid;
+    qe_value value;
+    int16_t format;
+    int64_t size;
+    const char *data;
+  } CASES[] = {
+      {20, number_value(QE_VALUE_INT64, -2), 1, 8, "\xff\xff\xff\xff\xff\xff\xff\xfe"},
+      {23, number_value(QE_VALUE_INT64, 258), 1, 4, "\0\0\1\2"},
+      {23, number_value(QE_VALUE_INT64, INT64_C(2147483648)), 0, 10, "2147483648"},
+      {21, number_value(QE_VALUE_INT64, INT16_MIN), 1, 2, "\x80\0"},
+      {21, number_value(QE_VALUE_INT64, 32768), 0, 5, "32768"},
+      {26, number_value(QE_VALUE_INT64, UINT32_MAX), 1, 4, "\xff\xff\xff\xff"},
+      {26, number_value(QE_VALUE_INT64, -1), 0, 2, "-1"},
+      {701, number_value(QE_VALUE_INT64, 1), 1, 8, "\x3f\xf0\0\0\0\0\0\0"},
+      {701, number_value(QE_VALUE_INT64, (INT64_C(1) << 53) + 1), 0, 16,
+       "9007199254740993"},
+      {1700, number_value(QE_VALUE_INT64, INT64_MIN), 0, 20, "-9223372036854775808"},
+      {0, number_value(QE_VALUE_INT64, 7), 0, 1, "7"},
+      {701, float_value(0.1), 1, 8, "\x3f\xb9\x99\x99\x99\x99\x99\x9a"},
+      {700, float_value(1.5), 1, 4, "\x3f\xc0\0\0"},
+      {700, float_value(0.1), 0, 3, "0.1"},
+      {700, float_value(1e300), 0, 6, "1e+300"},
+      {1700, float_value(-INFINITY), 0, 9, "-Infinity"},
+      {1700, float_value(NAN), 0, 3, "NaN"},
+      {1700, float_value(1e300), 0, 6, "1e+300"},
+      {16, number_value(QE_VALUE_BOOLEAN, 1), 1, 1, "\1"},
+      {25, number_value(QE_VALUE_BOOLEAN, 0), 0, 5, "false"},
+      {1082, number_value(QE_VALUE_DATE, 10957), 1, 4, "\0\0\0\0"},
+      {1114, number_value(QE_VALUE_DATE, 19782), 0, 10, "2024-02-29"},
+      {1083, number_value(QE_VALUE_TIME, 1), 1, 8, "\0\0\0\0\0\0\0\1"},
+      {1266, number_value(QE_VALUE_TIME, INT64_C(45296789000)), 0, 12, "12:34:56.789"},
+      {1114, number_value(QE_VALUE_TIMESTAMP, INT64_C(946684800000000)), 1, 8,
+       "\0\0\0\0\0\0\0\0"},
+      {1184, number_value(QE_VALUE_TIMESTAMP, -1), 0, 26, "1969-12-31 23:59:59.999999"},
+      {1184, number_value(QE_VALUE_TIMESTAMPTZ, INT64_C(946684799999999)), 1, 8,
+       "\xff\xff\xff\xff\xff\xff\xff\xff"},
+      {25, number_value(QE_VALUE_TIMESTAMPTZ, 0), 0, 22, "1970-01-01 00:00:00+00"},
+      {23, text_value("17"), 0, 2, "17"},
+      {25, text_value(""), 0, 0, ""},
+      {17, {.kind = QE_VALUE_BLOB, .size = 2, .data = "\0\xff"}, 1, 2, "\0\xff"},
+      {2950,
+       {.kind = QE_VALUE_BLOB, .size = 16, .data = "0123456789abcdef"},
+       1,
+       16,
+       "0123456789abcdef"},
+      {0, {.kind = QE_VALUE_BLOB, .size = 2, .data = "\0\xff"}, 0, 6, "\\x00ff"},
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+    qe_bytes out = {0};
+    qe_error error = {0};
+    int16_t format = -1;
+    int64_t size = CASES[i].size;
+    CHECK_INT(qe__pg_encode(qe__pg_type_find(NULL, CASES[i].oid), &CASES[i].value, &out,
+                            &format, &error),
+              QE_OK);
+    CHECK_INT(format, CASES[i].format);
+    CHECK_INT(out.size, size + 4);
+    if (out.size == size + 4) {
+      CHECK(out.data[0] == 0 && out.data[1] == 0 && out.data[2] == 0);
+      CHECK_INT(out.data[3], size);
+      CHECK(memcmp(out.data + 4, CASES[i].data, (size_t)size) == 0);
+    }
+    qe__bytes_clear(&out);
+  }
+}
+
+static void test_null_has_a_size_of_its_own(void) {
+  qe_value value = {.kind = QE_VALUE_NULL};
+  qe_bytes out = {0};
+  int16_t format;
+
+  CHECK_INT(qe__pg_encode(NULL, &value, &out, &format, NULL), QE_OK);
+  CHECK_INT(out.size, 4);
+  CHECK(memcmp(out.data, "\xff\xff\xff\xff", 4) == 0);
+  qe__bytes_clear(&out);
+}
+
+static void test_parameters_that_would_lose_something_are_refused(void) {
+  const struct {
+    uint32_t oid;
+    qe_value value;
+    qe_status status;
+    const char *message;
+  } CASES[] = {
+      {25,
+       {.kind = QE_VALUE_BLOB, .size = 1, .data = "x"},
+       QE_ERR_TYPE,
+       "A blob cannot be given for a parameter of type text"},
+      {2950,
+       {.kind = QE_VALUE_BLOB, .size = 1, .data = "x"},
+       QE_ERR_TYPE,
+       "A blob cannot be given for a parameter of type uuid"},
+      {1114, number_value(QE_VALUE_TIMESTAMPTZ, 0), QE_ERR_TYPE,
+       "A timestamp with a zone, which would be lost, cannot be given for a parameter "
+       "of type timestamp"},
+      {25,
+       {.kind = QE_VALUE_TEXT, .size = 3, .data = "a\0b"},
+       QE_ERR_ENCODING,
+       "A text of 3 bytes holds a zero byte at 1, which PostgreSQL cannot store"},
+      {1082, number_value(QE_VALUE_DATE, INT64_MAX), QE_ERR_RANGE,
+       "A date in days of 9223372036854775807 is past what PostgreSQL can hold"},
+      {1083, number_value(QE_VALUE_TIME, -1), QE_ERR_RANGE,
+       "A time in microseconds of -1 is past what PostgreSQL can hold"},
+      {1114, number_value(QE_VALUE_TIMESTAMP, INT64_MIN), QE_ERR_RANGE,
+       "A timestamp in microseconds of -9223372036854775808 is past what PostgreSQL "
+       "can hold"},
+      {23, number_value((qe_value_kind)77, 0), QE_ERR_MISUSE,
+       "A parameter is of the unknown kind 77"},
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+    qe_bytes out = {0};
+    qe_error error = {0};
+    int16_t format;
+    CHECK_INT(qe__pg_encode(qe__pg_type_find(NULL, CASES[i].oid), &CASES[i].value, &out,
+                            &format, &error),
+              CASES[i].status);
+    CHECK_TEXT(error.message, CASES[i].message);
+    CHECK_INT(out.size, 0);
+    qe__bytes_clear(&out);
+  }
+}
+
+static void test_nested_values_that_lie_are_refused(void) {
+#define INT4_ARRAY(dimensions) "\0\0\0" dimensions "\0\0\0\0\0\0\0\x17"
+  static const struct {
+    uint32_t oid;
+    int64_t size;
+    const char *data;
+    const char *message;
+  } CASES[] = {
+      {1007, 11, INT4_ARRAY("\1"), "A value of type int4[] ends before its elements"},
+      {1007, 36,
+       INT4_ARRAY("\3") "\0\0\3\xe8\0\0\0\1\0\0\3\xe8\0\0\0\1\0\0\3\xe8\0\0\0\1",
+       "A value of type int4[] promises more elements than it carries"},
+      {1007, 12, "\0\0\0\7\0\0\0\0\0\0\0\x17",
+       "A value of type int4[] has impossible dimensions or flags"},
+      {1007, 12, "\xff\xff\xff\xff\0\0\0\0\0\0\0\x17",
+       "A value of type int4[] has impossible dimensions or flags"},
+      {1007, 12, "\0\0\0\0\0\0\0\2\0\0\0\x17",
+       "A value of type int4[] has impossible dimensions or flags"},
+      {1007, 12, "\0\0\0\0\0\0\0\0\0\0\0\x19",
+       "A value of type int4[] has elements of type 25 instead of 23"},
+      {1007, 20, INT4_ARRAY("\1") "\xff\xff\xff\xff\0\0\0\1",
+       "A value of type int4[] has a dimension of impossible size or bounds"},
+      {1007, 20, INT4_ARRAY("\1") "\0\0\0\0\0\0\0\1",
+       "A value of type int4[] has a dimension of impossible size or bounds"},
+      {1007, 24, INT4_ARRAY("\1") "\0\0\0\2\x7f\xff\xff\xff\0\0\0\0",
+       "A value of type int4[] has a dimension of impossible size or bounds"},
+      {1007, 28, INT4_ARRAY("\1") "\0\0\0\1\0\0\0\1\x7f\xff\xff\xff\0\0\0\1",
+       "A value of type int4[] ends within an element"},
+      {1007, 28, INT4_ARRAY("\1") "\0\0\0\1\0\0\0\1\xff\xff\xff\xfe\0\0\0\1",
+       "A value of type int4[] ends within an element"},
+      {1007, 28, INT4_ARRAY("\1") "\0\0\0\1\0\0\0\1\0\0\0\3\0\0\0\1",
+       "A value of type int4 has 3 bytes instead of 4"},
+      {1007, 13, INT4_ARRAY("\0") "x", "A value of type int4[] goes on after its end"},
+      {1009, 25, "\0\0\0\1\0\0\0\0\0\0\0\x19\0\0\0\1\0\0\0\1\0\0\0\1\xff",
+       "A value of type text is not UTF-8 from byte 0 on"},
+      {3904, 1, "\x20", "A value of type int4range has no flags or impossible ones"},
+      {3904, 1, "\3", "A value of type int4range has no flags or impossible ones"},
+      {3904, 5, "\x12\xff\xff\xff\xff",
+       "A value of type int4range has a bound that is null"},
+      {4451, 4, "\x7f\xff\xff\xff",
+       "A value of type int4multirange promises more ranges than it carries"},
+      {2249, 4, "\xff\xff\xff\xff",
+       "A value of type record promises more fields than it carries"},
+      {2249, 12, "\0\0\0\1\0\0\x03\x16\0\0\0\0",
+       "A value of type record holds one of type money (790), which can be read as "
+       "text only: cast it to text in the query"},
+      {2249, 12, "\0\0\0\1\0\x0f\x42\x40\0\0\0\0",
+       "A value of type record holds one of type unknown (1000000), which can be read "
+       "as text only: cast it to text in the query"},
+  };
+#undef INT4_ARRAY
+  for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+    qe_batch batch;
+    qe_error error = {0};
+    start(&batch, qe__pg_type_find(NULL, CASES[i].oid));
+    CHECK(decode(&batch, CASES[i].oid, CASES[i].data, CASES[i].size, &error) != QE_OK);
+    CHECK_TEXT(error.message, CASES[i].message);
+    CHECK_INT(batch.columns[0].bytes.size, 0);
+    qe__batch_clear(&batch);
+  }
+}
+
+static void test_records_nested_without_end_are_refused(void) {
+  enum { LEVELS = 200, LEVEL_SIZE = 12 };
+  uint8_t data[LEVELS * LEVEL_SIZE] = {0};
+  qe_batch batch;
+  qe_error error = {0};
+
+  for (int i = 0; i < LEVELS; i++) {
+    uint8_t *at = data + (ptrdiff_t)i * LEVEL_SIZE;
+    int32_t left = (LEVELS - i - 1) * LEVEL_SIZE;
+    at[3] = i + 1 < LEVELS; /* one field, of type record */
+    at[6] = 2249 >> 8;
+    at[7] = 2249 & 0xFF;
+    at[10] = (uint8_t)(left >> 8);
+    at[11] = (uint8_t)left;
+  }
+  start(&batch, qe__pg_type_find(NULL, 2249));
+  CHECK_INT(decode(&batch, 2249, (const char *)data, sizeof data, &error), QE_ERR_TYPE);
+  CHECK_TEXT(error.message, "A value of type record is nested too deep");
+  qe__batch_clear(&batch);
+}
+
+/* Tags and what follows, as src/qe_nested.h has them. */
+static void test_nested_values_are_tagged(void) {
+  static const char ARRAY[] =
+      "\0\0\0\1\0\0\0\1\0\0\0\x17\0\0\0\2\0\0\0\1\0\0\0\4\0\0\0\7\xff\xff\xff\xff";
+  static const char SHIFTED[] =
+      "\0\0\0\1\0\0\0\0\0\0\0\x15\0\0\0\1\0\0\0\0\0\0\0\2\0\1";
+  static const char RANGE[] = "\x12\0\0\0\4\0\0\0\5";
+  qe_batch batch;
+
+  start(&batch, qe__pg_type_find(NULL, 1007));
+  CHECK_INT(decode(&batch, 1007, ARRAY, sizeof ARRAY - 1, NULL), QE_OK);
+  CHECK_INT(decode(&batch, 1005, SHIFTED, sizeof SHIFTED - 1, NULL), QE_OK);
+  CHECK_INT(decode(&batch, 3904, RANGE, sizeof RANGE - 1, NULL), QE_OK);
+  BYTES_ARE(&batch.columns[0], 0, "[\2\0\0\0i\7\0\0\0\0\0\0\0n");
+  BYTES_ARE(&batch.columns[0], 1, "A\1\0\0\0\0\0\0\0[\1\0\0\0i\1\0\0\0\0\0\0\0");
+  BYTES_ARE(&batch.columns[0], 2, "r\x12i\5\0\0\0\0\0\0\0n");
+  qe__batch_clear(&batch);
+}
+
+/* What the catalog says, in rows of five texts, NULL for null. */
+static qe_status learn(qe_pg_types *registry, const char *const (*cells)[5],
+                       int64_t count, qe_error *error) {
+  qe_batch rows;
+  qe_status status;
+
+  CHECK(qe__batch_init(&rows, QE_PG_TYPES_COLUMNS));
+  CHECK_INT(qe__batch_reserve(&rows, count, error), QE_OK);
+  for (int64_t row = 0; row < count; row++) {
+    for (int i = 0; i < 5; i++) {
+      const char *text = cells[row][i];
+      CHECK_INT(text ? qe__column_put_bytes(&rows.columns[i], row, QE_KIND_TEXT, text,
+                                            (int64_t)strlen(text), error)
+                     : qe__column_add_null(&rows.columns[i], row, error),
+                QE_OK);
+    }
+    rows.row_count++;
+  }
+  status = qe__pg_types_learn(registry, &rows, error);
+  qe__batch_clear(&rows);
+  return status;
+}
+
+static void test_a_catalog_that_makes_no_sense(void) {
+  static const char *const CASES[][5] = {
+      {"x", "b", "name", "0", "0"},          {"0", "b", "name", "0", "0"},
+      {"4294967296", "b", "name", "0", "0"}, {"70000", "bb", "name", "0", "0"},
+      {"70000", "b", NULL, "0", "0"},        {"70000", "b", "name", "-1", "0"},
+      {NULL, "b", "name", "0", "0"},         {"70000", "c", "name", "0", ""},
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+    qe_pg_types registry = {0};
+    qe_error error = {0};
+    CHECK_INT(learn(&registry, &CASES[i], 1, &error), QE_ERR_TYPE);
+    CHECK_TEXT(error.message,
+               "Row 1 of what the server says of its types is malformed");
+    CHECK_INT(registry.count, 0);
+    qe__pg_types_clear(&registry);
+  }
+}
+
+static void test_types_made_of_themselves_stay_text(void) {
+  static const char *const CIRCLE[][5] = {
+      {"70000", "a", "one[]", "70001", "0"}, {"70001", "c", "one", "0", "23"},
+      {"70001", "c", "one", "0", "70000"},   {"70002", "r", "itself", "70002", "0"},
+      {"70003", "m", "no range", "23", "0"}, {"70004", "d", "nothing", "70009", "0"},
+      {"70005", "c", "empty", "0", "0"},     {"23", "e", "int4", "0", "0"},
+  };
+  qe_pg_types registry = {0};
+  qe_error error = {0};
+
+  CHECK_INT(learn(&registry, CIRCLE, 8, &error), QE_OK);
+  for (uint32_t oid = 70000; oid < 70005; oid++) {
+    CHECK(qe__pg_type_find(&registry, oid) != NULL);
+    CHECK(!qe__pg_type_is_binary(qe__pg_type_find(&registry, oid)));
+  }
+  CHECK(qe__pg_type_is_binary(qe__pg_type_find(&registry, 70005)));
+  CHECK_INT(qe__pg_type_find(&registry, 23)->decoder, QE_PG_INT4);
+  CHECK_INT(registry.count, 6);
+  qe__pg_types_clear(&registry);
+}
+
+static void test_many_types_are_found_again(void) {
+  qe_pg_types registry = {0};
+  qe_error error = {0};
+
+  for (int i = 0; i < 1000; i++) {
+    char oid[12];
+    const char *const row[1][5] = {{oid, "e", "label", "0", "0"}};
+    (void)snprintf(oid, sizeof oid, "%d", 100000 + i * 64);
+    CHECK_INT(learn(&registry, row, 1, &error), QE_OK);
+  }
+  CHECK_INT(registry.count, 1000);
+  for (int i = 0; i < 1000; i++) {
+    const qe_pg_type *type = qe__pg_type_find(&registry, (uint32_t)(100000 + i * 64));
+    CHECK(type && type->decoder == QE_PG_STRING);
+  }
+  CHECK(qe__pg_type_find(&registry, 100001) == NULL);
+  qe__pg_types_clear(&registry);
+}
+
+/* The table is searched by halves. */
+static void test_built_in_types_are_in_order_and_whole(void) {
+  for (int32_t i = 0; i < QE_PG_BUILT_IN_COUNT; i++) {
+    const qe_pg_type *type = &QE_PG_BUILT_IN[i];
+    const qe_pg_type *part = qe__pg_type_find(NULL, type->element);
+    CHECK(i == 0 || QE_PG_BUILT_IN[i - 1].oid < type->oid);
+    CHECK(qe__pg_type_find(NULL, type->oid) == type);
+    if (type->element == 0) continue;
+    CHECK(part != NULL);
+    if (part) CHECK_INT(qe__pg_type_is_binary(type), qe__pg_type_is_binary(part));
+  }
+}
+
+static qe_status encode_all(qe_error *error) {
+  static const char BLOB[] = "0123456789abcdef0123456789abcdef0123456789abcdef";
+  const qe_value VALUES[] = {
+      {.kind = QE_VALUE_NULL},
+      number_value(QE_VALUE_INT64, 1),
+      float_value(2),
+      text_value(BLOB),
+      {.kind = QE_VALUE_BLOB, .size = sizeof BLOB, .data = BLOB},
+      number_value(QE_VALUE_TIMESTAMPTZ, 0),
+  };
+  qe_bytes out = {0};
+  qe_status status = QE_OK;
+
+  for (int round = 0; round < 10; round++) {
+    for (size_t i = 0; i < sizeof VALUES / sizeof VALUES[0] && status == QE_OK; i++) {
+      int16_t format;
+      status = qe__pg_encode(NULL, &VALUES[i], &out, &format, error);
+    }
+  }
+  qe__bytes_clear(&out);
+  return status;
+}
+
 int main(void) {
   test_integers_of_every_width();
   test_floats_and_booleans();
@@ -317,5 +674,16 @@ int main(void) {
   test_what_is_not_of_its_type_is_refused();
   test_void_is_null_and_the_unknown_is_text();
   test_modifiers_say_the_precision();
+  test_parameters_are_binary_where_they_fit();
+  test_null_has_a_size_of_its_own();
+  test_parameters_that_would_lose_something_are_refused();
+  test_nested_values_that_lie_are_refused();
+  test_records_nested_without_end_are_refused();
+  test_nested_values_are_tagged();
+  test_a_catalog_that_makes_no_sense();
+  test_types_made_of_themselves_stay_text();
+  test_many_types_are_found_again();
+  test_built_in_types_are_in_order_and_whole();
+  check_every_refusal("encode", encode_all);
   return check_result();
 }
