@@ -37,7 +37,7 @@ CHECKS = {
     "twine": "`twine check --strict` passes",
     "check-wheel-contents": "it finds nothing to complain about",
     "limited API": "`abi3audit` finds nothing beyond the tag's Python",
-    "auditwheel": "`auditwheel show` gives the tag, or an older one",
+    "auditwheel": "`auditwheel show` gives the tag or an older one, OpenSSL aside",
     "delocate": "`delocate-listdeps` lists libSystem alone",
     # Every engine.
     "target": "the manifest names one of platforms.toml",
@@ -48,7 +48,7 @@ CHECKS = {
     "file type": "a 64-bit shared library",
     "CPU": "that of the target",
     "own name": "the file name, nothing around it",
-    "needed libraries": "at least one, and none but those of the target's row",
+    "needed libraries": "those of the target's row; OpenSSL's where TLS is spoken",
     "open symbols": "each is in the stable ABI, or in a library that is named",
     "exports": "the module's init function alone",
     "run path": "none",
@@ -59,6 +59,7 @@ CHECKS = {
     # ELF engines.
     "glibc needed": "no newer than the target's floor; none at all for musl",
     "musl symbols": "each is one that musl 1.2.0 exports",
+    "OpenSSL symbols": "each was in OpenSSL 3.0.0; none where it is not needed",
     "packed relocations": "none: loaders as old as the floor skip them",
     "page size": "loads with pages of 64 KiB on arm64, of 4 KiB on x86_64",
     "RELRO": "its tables are read-only after loading",

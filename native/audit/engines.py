@@ -124,7 +124,14 @@ def check_bytes(
             libraries = tuple(macho.libraries)
         else:
             elf = read_elf(data)
-            checks = check_elf(subject, elf, target, file_name=file_name, init=init)
+            checks = check_elf(
+                subject,
+                elf,
+                target,
+                file_name=file_name,
+                init=init,
+                speaks_tls=backend is not None and backend.speaks_tls,
+            )
             is_musl = target.libc == "musl"
             floor = (
                 f"musl {target.libc_floor}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from engineroom.platforms.target import version_numbers
 from native.audit.check import Check, judged, listed
 from native.audit.symbols import WEAK_START, musl, stable_abi
+from native.build.openssl_functions import SYMBOL_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,13 @@ _PAGE_BYTES = {"arm64": 65536, "x86_64": 4096}
 
 
 def check_elf(
-    subject: str, elf: Elf, target: Target, *, file_name: str, init: str
+    subject: str,
+    elf: Elf,
+    target: Target,
+    *,
+    file_name: str,
+    init: str,
+    speaks_tls: bool = False,
 ) -> tuple[Check, ...]:
     """Check what was read of an ELF engine.
 
@@ -31,8 +38,10 @@ def check_elf(
         target: the row of platforms.toml it is for.
         file_name: what it has to be called.
         init: the one symbol it has to export.
+        speaks_tls: whether it is of a backend that does.
     """
-    foreign = [name for name in elf.libraries if name not in target.libraries]
+    tls = target.tls_libraries if speaks_tls else ()
+    foreign = set(elf.libraries) - {*target.libraries, *tls}
     page = _PAGE_BYTES[target.cpu]
     told = [
         (
@@ -45,9 +54,10 @@ def check_elf(
         (
             "needed libraries",
             listed(elf.libraries),
-            bool(elf.libraries) and not foreign,
+            bool(elf.libraries) and not foreign and set(tls) <= set(elf.libraries),
         ),
         *_imports(elf, target),
+        _openssl(elf, is_needed=bool(tls)),
         ("exports", listed(elf.exports), elf.exports == (init,)),
         ("run path", listed(elf.run_paths), not elf.run_paths),
         ("debug information", listed(elf.debug_sections), not elf.debug_sections),
@@ -60,6 +70,13 @@ def check_elf(
         ("bound when loaded", _yes(elf.is_bound_now), elf.is_bound_now),
     ]
     return tuple(judged(subject, name, found, is_ok) for name, found, is_ok in told)
+
+
+def _openssl(elf: Elf, *, is_needed: bool) -> tuple[str, str, bool]:
+    """Hold the versions of OpenSSL's symbols against what every OpenSSL 3 has."""
+    found = sorted({v for v in elf.versions if v.startswith("OPENSSL_")})
+    known = [SYMBOL_VERSION] if is_needed else []
+    return "OpenSSL symbols", listed(found), set(found) <= set(known)
 
 
 def newest_glibc(elf: Elf) -> str:

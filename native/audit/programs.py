@@ -28,7 +28,6 @@ __all__ = ["PROGRAMS", "check_programs"]
 
 _PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "500", "PYTHONUTF8": "1"}
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_CONSISTENT = re.compile(r'platform tag: "(\w+)"')
 _OTOOL = re.compile(r"(?:llvm-)?otool(?:-\d+)?")
 # llvm-otool knows no -m, which only says that a name in brackets is no archive member.
 _OTOOL_SCRIPT = """\
@@ -129,13 +128,24 @@ def _abi3(path: Path, targets: Sequence[Target]) -> Check | None:
 def _auditwheel(path: Path, targets: Sequence[Target]) -> Check | None:
     if not targets or targets[0].os != "linux":
         return None
-    code, told, errors = _run("auditwheel", "show", str(path))
-    match = _CONSISTENT.search(" ".join(told.split()))
-    if code or match is None:
+    # In a folder of no libraries, or it would follow those of this machine, and judge
+    # the wheel by what they need.
+    words = ("show", "--json", "--ldpaths", os.devnull, str(path))
+    code, told, errors = _run("auditwheel", *words)
+    try:
+        document = json.loads(told)
+        found, symbols = document["overall_tag"], document["sym_tag"]
+        objections = document["policy_upgrades"].get(targets[0].wheel_tag, {})
+    except (ValueError, KeyError):
         return judged(path.name, "auditwheel", _last(told, errors), False)
-    found = match.group(1)
-    is_right = _is_as_old(found, targets[0].wheel_tag)
-    return judged(path.name, "auditwheel", found, is_right)
+    tls = sorted({name for target in targets for name in target.tls_libraries})
+    if objections == {"libs_to_eliminate": tls}:
+        # No policy allows OpenSSL; docs/decisions/0007-distributions-openssl.md.
+        found = f"{symbols} but for {listed(tls)}"
+        is_right = _is_as_old(symbols, targets[0].wheel_tag)
+    else:
+        is_right = _is_as_old(found, targets[0].wheel_tag)
+    return judged(path.name, "auditwheel", found, is_right and code == 0)
 
 
 def _is_as_old(found: str, wanted: str) -> bool:

@@ -70,12 +70,15 @@ POSTGRES_FOLDERS = (
     "{postgresql}/port",
     "{postgresql}/common",
 )
-# As its makefiles have them. A function to a section, so that the linker can leave out
-# what is not called, such as the floating-point half of the random numbers.
+# As its makefiles have them. OpenSSL's headers would have the names of libpq's files,
+# and with them folders of this machine, in the engine. A function to a section, so that
+# the linker can leave out what is not called, such as the floating-point half of the
+# random numbers.
 _ALWAYS = (
     "-DFRONTEND",
     "-DUNSAFE_STAT_OK",
     "-DSO_MAJOR_VERSION=5",
+    "-DOPENSSL_NO_FILENAMES",
     "-ffunction-sections",
     "-fdata-sections",
 )

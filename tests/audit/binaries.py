@@ -10,11 +10,12 @@ import hashlib
 import os
 import struct
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engineroom.platforms.rows import TARGETS
 from native.build.cache import Cache, cache_root
+from native.build.tls import tls_stand_ins
 from native.build.toolchain import find_zig
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engineroom.platforms.target import Target
+    from native.build.stand_in import StandIn
 
 FILE_NAME = "_qe_sqlite.abi3.so"
+TLS_NAME = "_qe_postgres.abi3.so"
 BUILD_ID = "0123456789abcdef"
 BY_ID = {target.id: target for target in TARGETS}
+DEBIAN = BY_ID["debian-openssl-3-x86_64"]
 GLIBC, ARM = BY_ID["rhel-x86_64"], BY_ID["rhel-arm64"]
 MUSL = BY_ID["linux-musl-x86_64"]
 MAC, INTEL = BY_ID["darwin-arm64"], BY_ID["darwin-x86_64"]
@@ -103,6 +107,52 @@ class Workshop:
         flags = ("-shared", "-nostdlib", "-s", f"-Wl,{option},{name}")
         return str(self._run(target.zig_triple, flags, ""))
 
+    def speaking_tls(
+        self,
+        target: Target,
+        function: str = "SSL_new",
+        *more: str,
+        changed: Callable[[StandIn], StandIn] = lambda item: item,
+        triple: str = "",
+    ) -> bytes:
+        """Return an engine of the backend that speaks TLS.
+
+        Args:
+            target: what it is for.
+            function: what it calls of OpenSSL.
+            more: arguments for the compiler, before the libraries.
+            changed: gives another library in place of one that it is linked with.
+            triple: the compiler's name of another machine.
+        """
+        machine = ("-target", target.zig_triple)
+        made = [
+            self._stand_in(changed(item)) for item in tls_stand_ins(target, machine)
+        ]
+        source = calling(f"{function}(text)", f"void *{function}(char *);")
+        source = source.replace("sqlite", "postgres")
+        own = (f"-Wl,-soname,{TLS_NAME}", "-Wl,--no-as-needed", *more, *made)
+        return self.make(
+            target,
+            *own,
+            source=source,
+            without=(f"-Wl,-soname,{FILE_NAME}",),
+            triple=triple,
+        )
+
+    def _stand_in(self, item: StandIn) -> str:
+        key = hashlib.sha256(repr(item).encode()).hexdigest()[:16]
+        folder = self.folder / key
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "source.c").write_text(item.source)
+            (folder / "versions.txt").write_text(item.versions)
+            subprocess.run(
+                [*self._zig.command, *item.arguments(str(folder))],
+                env=self._zig.environment,
+                check=True,
+            )
+        return str(folder / item.name)
+
     def _run(self, triple: str, flags: tuple[str, ...], source: str) -> Path:
         key = hashlib.sha256(repr((triple, flags, source)).encode()).hexdigest()[:16]
         # Under one name for all: the format of macOS has the name in it.
@@ -132,12 +182,14 @@ class Broken:
         check: the check that has to see it.
         target: what it claims to be for.
         make: makes its bytes.
+        file_name: what it is called.
     """
 
     id: str
     check: str
     target: Target
     make: Callable[[Workshop], bytes]
+    file_name: str = FILE_NAME
 
 
 def patched(
@@ -248,6 +300,15 @@ def _with_flipped_byte(workshop: Workshop) -> bytes:
     return patched(data, at, "<B", lambda byte: byte ^ 1)
 
 
+def _newer(item: StandIn) -> StandIn:
+    """Have a function of OpenSSL 3.2 in libssl, with its version."""
+    more = "OPENSSL_3.2.0 { global: SSL_get0_group_name; } OPENSSL_3.0.0;\n"
+    source = f"{item.source}void SSL_get0_group_name(void) {{}}\n"
+    if item.root != "libssl":
+        return item
+    return replace(item, source=source, versions=item.versions + more)
+
+
 def _from_anywhere(workshop: Workshop) -> bytes:
     """Have the dynamic linker look for getenv in any library."""
     return replaced(workshop.good(INTEL), b"_getenv\0\x11", b"_getenv\0\x3e")
@@ -300,6 +361,44 @@ BROKEN = (
         lambda w: w.make(
             GLIBC, "-Wl,--no-as-needed", w.library(GLIBC, "libssl.so.3")
         ),
+    ),
+    Broken(
+        "openssl-for-an-engine-without-tls",
+        "needed libraries",
+        DEBIAN,
+        lambda w: w.make(
+            DEBIAN, "-Wl,--no-as-needed", w.library(DEBIAN, "libssl.so.3")
+        ),
+    ),
+    Broken(
+        "openssl-where-it-is-looked-for",
+        "needed libraries",
+        GLIBC,
+        lambda w: w.speaking_tls(
+            GLIBC, "secure_getenv", w.library(GLIBC, "libssl.so.3")
+        ),
+        TLS_NAME,
+    ),
+    Broken(
+        "openssl-left-out",
+        "needed libraries",
+        DEBIAN,
+        lambda w: w.speaking_tls(DEBIAN, "secure_getenv", "-Wl,--as-needed"),
+        TLS_NAME,
+    ),
+    Broken(
+        "openssl-3.2",
+        "OpenSSL symbols",
+        DEBIAN,
+        lambda w: w.speaking_tls(DEBIAN, "SSL_get0_group_name", changed=_newer),
+        TLS_NAME,
+    ),
+    Broken(
+        "openssl-function-that-nobody-has",
+        "open symbols",
+        DEBIAN,
+        lambda w: w.speaking_tls(DEBIAN, "SSL_forgotten"),
+        TLS_NAME,
     ),
     Broken(
         "musl-by-its-development-name",

@@ -12,14 +12,14 @@ from native.audit.check import CHECKS
 from native.audit.elf import read_elf
 from native.audit.engines import check_bytes
 from native.audit.macho import read_macho
-from tests.audit.binaries import BROKEN, FILE_NAME, Broken, Workshop
+from tests.audit.binaries import BROKEN, FILE_NAME, TLS_NAME, Broken, Workshop
 
 if TYPE_CHECKING:
     from engineroom.platforms.target import Target
 
 
-def bad_checks(data: bytes, target: Target) -> list[str]:
-    checks, _, _ = check_bytes("made", data, target, FILE_NAME)
+def bad_checks(data: bytes, target: Target, file_name: str = FILE_NAME) -> list[str]:
+    checks, _, _ = check_bytes("made", data, target, file_name)
     return [check.name for check in checks if check.verdict == "BAD"]
 
 
@@ -30,12 +30,27 @@ def test_an_engine_made_right_has_nothing_bad(
     assert bad_checks(workshop.good(target), target) == []
 
 
+@pytest.mark.parametrize(
+    "target",
+    [target for target in TARGETS if target.tls_libraries],
+    ids=lambda target: target.id,
+)
+def test_an_engine_that_speaks_tls_may_need_the_distributions_openssl(
+    workshop: Workshop, target: Target
+) -> None:
+    data = workshop.speaking_tls(target)
+
+    assert set(target.tls_libraries) <= set(read_elf(data).libraries)
+    assert bad_checks(data, target, TLS_NAME) == []
+
+
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.id)
 def test_an_engine_made_wrong_fails_the_check_for_it_and_no_other(
     workshop: Workshop, broken: Broken
 ) -> None:
     assert broken.check in CHECKS
-    assert bad_checks(broken.make(workshop), broken.target) == [broken.check]
+    found = bad_checks(broken.make(workshop), broken.target, broken.file_name)
+    assert found == [broken.check]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.id)

@@ -8,7 +8,7 @@ import pytest
 
 from native.audit.programs import PROGRAMS, check_programs
 from tests.audit.archives import INFORMATION, LINUX, Kit, kit, pure_kit
-from tests.audit.binaries import GLIBC, MAC, MUSL, NEWER, Workshop, calling
+from tests.audit.binaries import DEBIAN, GLIBC, MAC, MUSL, NEWER, Workshop, calling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,3 +108,41 @@ def test_every_program_refuses_a_wheel_made_wrong(
         pytest.skip(check.found)
     assert (check.name, check.verdict) == (name, "BAD")
     assert str(path) not in check.found
+
+
+@pytest.mark.parametrize("target", [DEBIAN, MUSL], ids=["glibc", "musl"])
+def test_auditwheel_objects_to_openssl_alone_and_that_is_allowed(
+    workshop: Workshop, tmp_path: Path, target: Target
+) -> None:
+    targets = LINUX if target is DEBIAN else (target,)
+    path = kit(workshop, targets, workshop.speaking_tls(target)).write(tmp_path)
+
+    (check,) = check_programs(path, targets, ["auditwheel"])
+
+    assert check.verdict == "ok"
+    assert check.found.endswith(" but for libcrypto.so.3, libssl.so.3")
+
+
+def test_auditwheel_objecting_to_openssl_and_to_more_is_a_finding(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    library = workshop.library(DEBIAN, "libxml2.so.2")
+    data = workshop.speaking_tls(DEBIAN, "SSL_new", library)
+
+    (check,) = check_programs(
+        kit(workshop, data=data).write(tmp_path), LINUX, ["auditwheel"]
+    )
+
+    assert check.verdict == "BAD"
+
+
+def test_openssl_does_not_hide_a_glibc_that_is_too_new(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    newer = "x86_64-linux-gnu.2.36"
+    data = workshop.speaking_tls(DEBIAN, "arc4random", triple=newer)
+    path = kit(workshop, data=data).write(tmp_path)
+
+    (check,) = check_programs(path, LINUX, ["auditwheel"])
+
+    assert (check.verdict, "manylinux_2_36" in check.found) == ("BAD", True)
