@@ -36,8 +36,9 @@ AUDIT = [
 EMULATE = ["lief==1.0.0", "unicorn==2.1.4"]
 CIBUILDWHEEL = "cibuildwheel==4.3.3"
 TEST = [
-    f"{CIBUILDWHEEL}; python_version >= '3.11'", "dbapi-compliance", "hypothesis",
-    "pyarrow", "pytest>=8", "pyyaml", "rich>=13", "uv",
+    f"{CIBUILDWHEEL}; python_version >= '3.11'", "asyncpg", "dbapi-compliance",
+    "hypothesis", "psycopg[binary]", "pyarrow", "pytest>=8", "pyyaml", "rich>=13",
+    "trustme", "uv",
 ]  # fmt: skip
 LINT = [
     "clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5", "zizmor==1.32.0",

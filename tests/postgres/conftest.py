@@ -1,0 +1,91 @@
+"""Servers for the tests below: real ones, each started once when first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .bouncer import started_bouncer
+from .certificates import Certificates
+from .cluster import WITH_CERTIFICATE, started_cluster
+from .programs import MissingProgram, find, find_postgres
+from .proxy import started_proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .bouncer import Bouncer
+    from .cluster import Cluster
+    from .proxy import Proxy
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> None:
+    """Skip what needs servers on a machine that has none."""
+    try:
+        find_postgres()
+        find("setpriv", "util-linux")
+    except MissingProgram as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Certificates of one authority, good ones and the wrong kinds."""
+    return Certificates(tmp_path_factory.mktemp("certificates"), WITH_CERTIFICATE)
+
+
+@pytest.fixture(scope="session")
+def cluster(certificates: Certificates) -> Iterator[Cluster]:
+    """The cluster most tests use: TLS with a good certificate, SCRAM only."""
+    with started_cluster("pg", certificates=certificates) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def plain_cluster() -> Iterator[Cluster]:
+    """A cluster without TLS, for tests that may stop and start it too."""
+    with started_cluster("plain") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def standby_cluster() -> Iterator[Cluster]:
+    """A standby: it answers reads, refuses writes and never becomes a primary."""
+    with started_cluster("standby", is_standby=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def expired_cluster(certificates: Certificates) -> Iterator[Cluster]:
+    """A cluster whose certificate was good until yesterday."""
+    pair = certificates.expired
+    with started_cluster("old", certificates=certificates, pair=pair) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def elsewhere_cluster(certificates: Certificates) -> Iterator[Cluster]:
+    """A cluster whose certificate names another host."""
+    pair = certificates.elsewhere
+    with started_cluster("other", certificates=certificates, pair=pair) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def bouncer(cluster: Cluster) -> Iterator[Bouncer]:
+    """A pgbouncer in transaction mode before the cluster, with two connections."""
+    try:
+        find("pgbouncer", "pgbouncer")
+    except MissingProgram as missing:
+        pytest.skip(str(missing))
+    with started_bouncer(cluster) as started:
+        yield started
+
+
+@pytest.fixture
+def proxy(cluster: Cluster) -> Iterator[Proxy]:
+    """A proxy before the cluster, which passes on everything until it is told."""
+    with started_proxy(cluster.port) as started:
+        yield started
