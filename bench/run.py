@@ -1,4 +1,4 @@
-"""Runs every measurement against peers and prints ratios: `python -m bench.run`.
+"""Runs every measurement against peers and prints ratios: `python -m bench`.
 
 One interleaved run: in each round every driver does every task once, in a process of
 its own, so that what the machine does meanwhile falls on all alike. Medians over the
@@ -9,6 +9,7 @@ twice, as users have it and with cyclic collection off for all.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -17,145 +18,138 @@ import subprocess
 import sys
 from importlib import metadata
 
-from bench.data import make_database
+from bench.plan import COMPARISONS, ONE_CORE, TWO_CORES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any
+    from contextlib import AbstractContextManager
+    from typing import Any, Protocol
+
+    from bench.plan import Comparison
+    from tests.postgres.cluster import Cluster
+
+    class Ground(Protocol):
+        """A database to measure on.
+
+        Attributes:
+            packages: whose versions are told.
+        """
+
+        packages: tuple[str, ...]
+
+        def command(self, task: str, driver: str, options: Sequence[str]) -> list[str]:
+            """Return what does one measurement."""
+
+        def arranged(self, options: Sequence[str]) -> AbstractContextManager[None]:
+            """Keep the database as the options want it, for one measurement."""
+
+        def version(self) -> str: ...
 
 
-class Comparison:
-    """One line of the table.
+class SqliteGround:
+    """A file, made once and kept in the cache."""
 
-    Attributes:
-        title: what is compared.
-        task: the task, as in bench/task.py.
-        ours: our driver.
-        peers: theirs, with the ratio that is aimed at for each; None where none is.
-        measure: the key of what is compared.
-        options: further words for the task.
-        limit: an absolute limit instead of a ratio, in the measure's unit.
-        rounds: how many rounds at the most.
-    """
+    packages: tuple[str, ...] = ("apsw", "pyarrow", "connectorx", "adbc-driver-sqlite")
 
-    def __init__(
-        self,
-        title: str,
-        task: str,
-        ours: str,
-        peers: dict[str, float | None],
-        *,
-        measure: str = "seconds",
-        options: tuple[str, ...] = (),
-        limit: float | None = None,
-        rounds: int = 99,
-    ) -> None:
-        self.title = title
-        self.task = task
-        self.ours = ours
-        self.peers = peers
-        self.measure = measure
-        self.options = options
-        self.limit = limit
-        self.rounds = rounds
+    def __init__(self, path: str) -> None:
+        from bench.data import make_database
 
-    def runs(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        for driver in (self.ours, *self.peers):
-            yield self.task, driver, self.options
+        make_database(path)
+        self._path = path
+
+    def command(self, task: str, driver: str, options: Sequence[str]) -> list[str]:
+        return ["bench.task", task, driver, self._path, *options]
+
+    def arranged(self, options: Sequence[str]) -> AbstractContextManager[None]:
+        del options  # None of them is the database's business.
+        return contextlib.nullcontext()
+
+    def version(self) -> str:
+        import sqlite3
+
+        return f"sqlite3 module with SQLite {sqlite3.sqlite_version}"
 
 
-ROWS: dict[str, float | None] = {"apsw": 0.75, "sqlite3": 0.48}
-OFF = ("nogc",)
-COMPARISONS = (
-    Comparison("mixed rows, values as declared", "mixed", "engineroom", ROWS),
-    Comparison(
-        "mixed rows, values as declared", "mixed", "engineroom", ROWS, options=OFF
-    ),
-    Comparison("mixed rows, values as stored", "mixed", "engineroom-stored", ROWS),
-    Comparison(
-        "mixed rows, values as stored", "mixed", "engineroom-stored", ROWS, options=OFF
-    ),
-    Comparison(
-        "mixed rows, all convert bool and datetime", "converted", "engineroom", ROWS
-    ),
-    Comparison("rows of integers", "integers", "engineroom", ROWS),
-    Comparison("rows of integers", "integers", "engineroom", ROWS, options=OFF),
-    Comparison(
-        "Arrow table", "arrow", "engineroom", {"adbc": 0.55, "connectorx": 0.55}
-    ),
-    Comparison("one-row select", "point", "engineroom", {"apsw": 1.0, "sqlite3": None}),
-    Comparison(
-        "one-row select in a transaction",
-        "point_in_transaction",
-        "engineroom",
-        {"apsw": None, "sqlite3": None},
-    ),
-    Comparison(
-        "executemany of 200,000", "insert", "engineroom", {"apsw": 0.7, "sqlite3": None}
-    ),
-    Comparison(
-        "import and first answer",
-        "first_answer",
-        "engineroom",
-        {"sqlite3": 3.0, "apsw": None},
-    ),
-    Comparison(
-        "peak memory of fetchall, mixed",
-        "mixed",
-        "engineroom",
-        {"apsw": 1.0},
-        measure="peak_bytes",
-    ),
-    Comparison(
-        "peak memory of fetchall, integers",
-        "integers",
-        "engineroom",
-        {"apsw": 1.0},
-        measure="peak_bytes",
-    ),
-    Comparison("import alone", "import_alone", "engineroom", {}, limit=0.010),
-    Comparison(
-        "memory for a scan of 10,000,000 rows",
-        "scan",
-        "engineroom",
-        {},
-        measure="growth_bytes",
-        limit=64 * 1024 * 1024,
-        rounds=1,
-    ),
-    Comparison("Ctrl-C to KeyboardInterrupt", "interrupt", "engineroom", {}, limit=0.1),
-)
+class PostgresGround:
+    """A cluster of its own, which runs as long as the bench."""
+
+    packages: tuple[str, ...] = (
+        "psycopg", "asyncpg", "psycopg2-binary", "uvloop", "pyarrow", "connectorx",
+        "adbc-driver-postgresql",
+    )  # fmt: skip
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._url = cluster.url(sslmode="disable")
+
+    def command(self, task: str, driver: str, options: Sequence[str]) -> list[str]:
+        words = ["bench.postgres", task, driver, self._url]
+        for option in options:
+            is_pinned = option in (ONE_CORE, TWO_CORES)
+            words.append(f"cores={_cores()[0]}" if is_pinned else option)
+        return words
+
+    @contextlib.contextmanager
+    def arranged(self, options: Sequence[str]) -> Iterator[None]:
+        from bench.postgres_data import server_on
+
+        cores = _cores()
+        if ONE_CORE in options:
+            cores = cores[:1]
+        elif TWO_CORES in options:
+            cores = cores[1:2] or cores
+        with server_on(self._cluster, set(cores)):
+            yield
+
+    def version(self) -> str:
+        return f"PostgreSQL {self._cluster.run('SHOW server_version')[0][0]}"
+
+
+def _cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return [0]
 
 
 def measure(
-    task: str, driver: str, options: Sequence[str], database: str
+    ground: Ground, task: str, driver: str, options: Sequence[str]
 ) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.task", task, driver, database, *options],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
+    with ground.arranged(options):
+        done = subprocess.run(
+            [sys.executable, "-m", *ground.command(task, driver, options)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
     taken: dict[str, Any] = json.loads(done.stdout)
     return taken
 
 
 def measure_all(
-    comparisons: Sequence[Comparison], rounds: int, database: str
+    comparisons: Sequence[Comparison],
+    rounds: int,
+    grounds: dict[str, Ground],
+    *,
+    peers_only: bool,
 ) -> dict[str, list[dict[str, Any]]]:
     """Return what every run took, by its words."""
     taken: dict[str, list[dict[str, Any]]] = {}
     for turn in range(rounds):
         done: set[str] = set()
         for comparison in comparisons:
-            for task, driver, options in comparison.runs():
-                name = " ".join((task, driver, *options))
-                if name in done or turn >= comparison.rounds:
+            for name, task, driver, options in comparison.runs():
+                is_ours = driver == comparison.ours
+                if (
+                    name in done
+                    or turn >= comparison.rounds
+                    or (is_ours and peers_only)
+                ):
                     continue
                 done.add(name)
                 note(f"round {turn + 1} of {rounds}: {name}")
-                result = measure(task, driver, options, database)
+                ground = grounds[comparison.backend]
+                result = measure(ground, task, driver, options)
                 taken.setdefault(name, []).append(result)
     note("")
     return taken
@@ -178,10 +172,15 @@ def lines_of(
     """Yield a line of the table for each peer."""
 
     def median(driver: str, key: str) -> float:
-        name = " ".join((comparison.task, driver, *comparison.options))
-        return float(statistics.median(run[key] for run in taken[name]))
+        runs = taken[comparison.name_of(driver)]
+        return float(statistics.median(run[key] for run in runs))
 
-    title = comparison.title + (" (no gc)" if comparison.options else "")
+    title = comparison.full_title()
+    if comparison.name_of(comparison.ours) not in taken:
+        for peer in comparison.peers:
+            value = in_words(median(peer, comparison.measure), comparison.measure)
+            yield title, "", f"{peer} {value}", "", "", "", ""
+        return
     ours = median(comparison.ours, comparison.measure)
     shown = in_words(ours, comparison.measure)
     if comparison.limit is not None:
@@ -201,45 +200,80 @@ def lines_of(
         yield title, shown, theirs_shown, f"{ratio:.2f}", cpu, wanted, verdict
 
 
-def versions() -> str:
-    import sqlite3
+def versions(grounds: dict[str, Ground], *, peers_only: bool) -> str:
+    names = sorted({name for ground in grounds.values() for name in ground.packages})
+    found = [f"{name} {metadata.version(name)}" for name in names]
+    if not peers_only:
+        import engineroom
 
-    import engineroom
-
-    names = ("apsw", "pyarrow", "connectorx", "adbc-driver-sqlite")
-    found = [f"engineroom {engineroom.__version__}"]
-    found += [f"{name} {metadata.version(name)}" for name in names]
+        found.insert(0, f"engineroom {engineroom.__version__}")
+    found += [ground.version() for ground in grounds.values()]
     return (
         f"{platform.python_implementation()} {platform.python_version()}, "
-        f"{', '.join(found)}, sqlite3 module with SQLite {sqlite3.sqlite_version}; "
+        f"{', '.join(found)}; "
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure against peers.")
-    parser.add_argument("--rounds", type=int, default=5, help="at least 5 to quote")
-    parser.add_argument("--only", default="", help="only titles that hold this word")
-    parser.add_argument("--database", help="where the data is kept")
-    parser.add_argument("--json", help="also write every single figure to this file")
-    arguments = parser.parse_args()
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    database = arguments.database or os.path.join(cache, "engineroom", "bench", "1.db")
-    make_database(database)
-    chosen = [c for c in COMPARISONS if arguments.only in c.title]
-    taken = measure_all(chosen, arguments.rounds, database)
+def print_table(
+    comparisons: Sequence[Comparison], taken: dict[str, list[dict[str, Any]]]
+) -> None:
     head = ("what", "engineroom", "peer", "ratio", "of CPU", "aim", "")
-    table = [head, *(line for c in chosen for line in lines_of(c, taken))]
+    table = [head, *(line for c in comparisons for line in lines_of(c, taken))]
     widths = [max(len(line[index]) for line in table) for index in range(len(head))]
-    print(versions())
-    print(f"medians over {arguments.rounds} rounds; a ratio below 1 means less\n")
     for line in table:
         print(
             "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths)).rstrip()
         )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure against peers.")
+    parser.add_argument("--rounds", type=int, default=5, help="at least 5 to quote")
+    parser.add_argument("--only", default="", help="only titles that hold this word")
+    parser.add_argument("--backend", choices=("sqlite", "postgres"), help="only on it")
+    parser.add_argument("--peers", action="store_true", help="measure them alone")
+    parser.add_argument("--database", help="where SQLite's data is kept")
+    parser.add_argument("--json", help="also write every single figure to this file")
+    return parser.parse_args()
+
+
+def prepare(
+    backends: set[str], database: str | None, stack: contextlib.ExitStack
+) -> dict[str, Ground]:
+    """Return the databases that are needed, ready to be asked."""
+    grounds: dict[str, Ground] = {}
+    if "sqlite" in backends:
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        kept = os.path.join(cache, "engineroom", "bench", "1.db")
+        grounds["sqlite"] = SqliteGround(database or kept)
+    if "postgres" in backends:
+        from bench.postgres_data import measured_cluster
+
+        grounds["postgres"] = PostgresGround(stack.enter_context(measured_cluster()))
+    return grounds
+
+
+def main() -> None:
+    arguments = parse()
+    chosen = [
+        comparison
+        for comparison in COMPARISONS
+        if arguments.only in comparison.full_title()
+        and arguments.backend in (None, comparison.backend)
+    ]
+    peers_only = arguments.peers
+    with contextlib.ExitStack() as stack:
+        backends = {comparison.backend for comparison in chosen}
+        grounds = prepare(backends, arguments.database, stack)
+        told = versions(grounds, peers_only=peers_only)
+        taken = measure_all(chosen, arguments.rounds, grounds, peers_only=peers_only)
+    print(told)
+    print(f"medians over {arguments.rounds} rounds; a ratio below 1 means less\n")
+    print_table(chosen, taken)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"versions": versions(), "runs": taken}, file, indent=1)
+            json.dump({"versions": told, "runs": taken}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
@@ -294,16 +294,26 @@ TASKS = {
 }
 
 
-def main() -> None:
-    task, driver, database, *options = sys.argv[1:]
+def run_task(
+    work: Callable[[str, str], dict[str, Any]],
+    driver: str,
+    database: str,
+    options: Sequence[str],
+) -> None:
+    """Do the work as the options want it and print what it took."""
     if "nogc" in options:
         import gc
 
         gc.disable()
-    taken = TASKS[task](driver, database)
+    taken = work(driver, database)
     import json
 
     print(json.dumps(taken))
+
+
+def main() -> None:
+    task, driver, database, *options = sys.argv[1:]
+    run_task(TASKS[task], driver, database, options)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,8 @@ def _make_template(programs: Path, initdb: tuple[str, ...], packed: Path) -> Non
         made = (f"--pgdata={data}", f"--pwfile={secret}")
         run(str(programs / "initdb"), *made, *initdb)
         # A server for one user ends a command at two line ends, with -j.
-        single = (str(programs / "postgres"), "--single", "-j", "-F", "-D", str(data))
+        options = ("-j", "-F", "-c", "log_checkpoints=off", "-D", str(data))
+        single = (str(programs / "postgres"), "--single", *options)
         run(*single, "template1", text="CREATE EXTENSION hstore;\n\n")
         run(*single, "template1", text="CREATE EXTENSION citext;\n\n")
         run(*single, SUPERUSER, text=_SET_UP.replace(";\n", ";\n\n"))
@@ -175,6 +176,12 @@ class Cluster:
         with packed.open("rb") as file:
             unpack = as_server(["tar", "-x", "-C", str(self._data)])
             subprocess.run(unpack, check=True, stdin=file)
+
+    @property
+    def pid(self) -> int:
+        """The process that starts all others."""
+        assert self._daemon is not None, "it does not run"
+        return self._daemon.pid
 
     def __repr__(self) -> str:
         return f"<Cluster on port {self.port}>"
