@@ -109,6 +109,7 @@ def errors_page() -> str:
             "",
             summary,
             f"A kind of {bases}.",
+            *_sqlstates(kind),
             "",
         ]
         if attributes:
@@ -156,7 +157,7 @@ def settings_page() -> str:
         settings = getattr(import_module(_module_name(path)), "SETTINGS", ())
         for name, holds, does in settings:
             variables += [f"### `{name}`", "", f"Holds {holds}.", does, ""]
-    of_urls = import_module("engineroom.connection.settings").SQLITE_SETTINGS
+    of_urls = import_module("engineroom.connection.settings")
     return _page(
         "Settings",
         "## Environment variables",
@@ -171,13 +172,26 @@ def settings_page() -> str:
         "",
         "### SQLite",
         "",
-        *_table(
-            ("Setting", "Takes", "Default", "Meaning"),
-            [
-                (f"`{one.name}`", one.allowed, f"`{one.default}`", one.meaning)
-                for one in of_urls
-            ],
-        ),
+        *_url_settings(of_urls.SQLITE_SETTINGS),
+        "",
+        "### PostgreSQL",
+        "",
+        "A URI or a list of `name=value` takes these, and every setting of libpq:"
+        " `postgresql://user@host/database?sslmode=verify-full&prepared=off`.",
+        "What the string does not say comes from libpq's service file, environment and"
+        " password file; `connect_timeout` is 10 seconds where none of them says.",
+        "",
+        *_url_settings(of_urls.POSTGRES_SETTINGS),
+    )
+
+
+def _url_settings(settings: Iterable[Any]) -> Iterator[str]:
+    return _table(
+        ("Setting", "Takes", "Default", "Meaning"),
+        [
+            (f"`{one.name}`", one.allowed, f"`{one.default}`", one.meaning)
+            for one in settings
+        ],
     )
 
 
@@ -276,6 +290,15 @@ def _exceptions() -> list[type[Error]]:
                 names = f"{other.__name__} and {kind.__name__}"
                 raise ValueError(f"{kind.code} is the code of two classes: {names}")
     return list(kinds.values())
+
+
+def _sqlstates(kind: type[Error]) -> list[str]:
+    """Return what the page says of the states that a class stands for."""
+    states: tuple[str, ...] = vars(kind).get("sqlstates", ())
+    if not states:
+        return []
+    listed = ", ".join(f"`{state}`" for state in states)
+    return [f"SQLSTATE {listed}{' and what begins so' if len(states[0]) < 5 else ''}."]
 
 
 def _docstring(kind: type[Error]) -> tuple[str, list[tuple[str, str]]]:

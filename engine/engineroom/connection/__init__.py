@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from engineroom.connection.opening import open_connection
+from engineroom.connection.opening import explain, locate, open_connection
 from engineroom.connection.url import Location, hide_secrets, parse_url
 
-__all__ = ["Location", "hide_secrets", "open_connection", "parse_url"]
+__all__ = [
+    "Location",
+    "explain",
+    "hide_secrets",
+    "locate",
+    "open_connection",
+    "parse_url",
+]

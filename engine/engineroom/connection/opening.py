@@ -1,8 +1,9 @@
-"""Opens a connection, and says in words why a file would not open.
+"""Opens a connection, and says in words why none came about.
 
 SQLite answers "unable to open database file" to a missing folder, a missing file, a
 folder in its place and a lack of permission alike. After such an answer, never
-before, the path is looked at and the likely cause named.
+before, the path is looked at and the likely cause named. What PostgreSQL's library says
+of a connection string may quote it, so nothing of it is passed on that may be secret.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from engineroom.connection.url import Location
     from engineroom.core import Handle
 
-__all__ = ["open_connection"]
+__all__ = ["explain", "locate", "open_connection"]
 
 _CANNOT_OPEN = 14
 
@@ -38,22 +39,52 @@ def open_connection(url: str, *, is_autocommit: bool | None) -> tuple[Location, 
         FileUnreadable: the file cannot be opened.
         NotADatabase: the file holds something else.
         DatabaseLocked: another connection holds an exclusive lock.
+        ConnectFailed: no connection to a server came about.
     """
-    location = parse_url(url)
-    if is_autocommit is not None:
-        location.settings["autocommit"] = "on" if is_autocommit else "off"
+    location = locate(url, is_autocommit=is_autocommit)
     try:
         return location, open_handle(
             location.backend, location.settings, location.display
         )
-    except errors.OperationalError as error:
-        if error.native_code & 0xFF != _CANNOT_OPEN or location.file == MEMORY:
+    except errors.Error as error:
+        better = explain(location, error)
+        if better is error:
             raise
-        raise _why(location, str(error.message)) from error
-    except errors.NotADatabase as error:
+        raise better from (None if location.server else error)
+
+
+def locate(url: str, *, is_autocommit: bool | None) -> Location:
+    """Return where the URL leads, with autocommit as it was asked for."""
+    location = parse_url(url)
+    if is_autocommit is not None:
+        location.settings["autocommit"] = "on" if is_autocommit else "off"
+    return location
+
+
+def explain(location: Location, error: errors.Error) -> errors.Error:
+    """Return the error, or a better one, for what an engine said while opening."""
+    return _EXPLAIN[location.backend](location, error)
+
+
+def _explain_file(location: Location, error: errors.Error) -> errors.Error:
+    if isinstance(error, errors.NotADatabase):
         error.message = f"The file `{os.path.abspath(location.file)}` is not a database"
         error.args = (error.message,)
-        raise
+    if not isinstance(error, errors.OperationalError) or location.file == MEMORY:
+        return error
+    if error.native_code & 0xFF != _CANNOT_OPEN:
+        return error
+    return _why(location, str(error.message))
+
+
+def _explain_server(location: Location, error: errors.Error) -> errors.Error:
+    from engineroom.connection.postgres_opening import explain_server
+
+    assert location.server is not None
+    return explain_server(location.server, error)
+
+
+_EXPLAIN = {"sqlite": _explain_file, "postgres": _explain_server}
 
 
 def _why(location: Location, reason: str) -> errors.OperationalError:

@@ -6,7 +6,7 @@ and what it means. The reference page is made from this table.
 
 from __future__ import annotations
 
-__all__ = ["SQLITE_SETTINGS", "UrlSetting"]
+__all__ = ["LIBPQ_SETTINGS", "POSTGRES_SETTINGS", "SQLITE_SETTINGS", "UrlSetting"]
 
 
 class UrlSetting:
@@ -105,4 +105,79 @@ SQLITE_SETTINGS = (
         most=10000,
         default="128",
     ),
+)
+
+POSTGRES_SETTINGS = (
+    UrlSetting(
+        "autocommit",
+        "`on` makes each statement its own transaction",
+        words=("off", "on"),
+    ),
+    UrlSetting(
+        "prepared",
+        "whether statements are kept prepared on the server; `off` for poolers that "
+        "share servers between transactions",
+        words=("on", "off"),
+    ),
+    UrlSetting(
+        "statement_cache",
+        "how many prepared statements are kept for the next time",
+        most=10000,
+        default="128",
+    ),
+    UrlSetting(
+        "timeout_seconds",
+        "how long one call may wait for the server; 0 is for ever",
+        most=86400,
+        default="0",
+        native="timeout_ms",
+        scale=1000,
+    ),
+)
+
+# libpq's own settings, to find what somebody may have meant:
+# https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+LIBPQ_SETTINGS = (
+    "application_name",
+    "channel_binding",
+    "client_encoding",
+    "connect_timeout",
+    "dbname",
+    "fallback_application_name",
+    "gssencmode",
+    "gssdelegation",
+    "gsslib",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "load_balance_hosts",
+    "options",
+    "passfile",
+    "password",
+    "port",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "requiressl",
+    "service",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcert",
+    "sslcertmode",
+    "sslcompression",
+    "sslcrl",
+    "sslcrldir",
+    "sslkey",
+    "sslmode",
+    "sslnegotiation",
+    "sslpassword",
+    "sslrootcert",
+    "sslsni",
+    "target_session_attrs",
+    "tcp_user_timeout",
+    "user",
 )

@@ -4,20 +4,30 @@
     sqlite:////absolute/path.db    four: absolute
     sqlite://:memory:              a database in memory
     ...?mode=ro&timeout_seconds=2  settings, listed in settings.py
+    postgresql://user@host/name    PostgreSQL's own forms, see postgres_url.py
+    host=... dbname=...
 
 Written by hand because urllib.parse costs more to import than a connection takes.
 """
 
 from __future__ import annotations
 
+import os
+
 from engineroom import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engineroom.connection.postgres_url import ServerUrl
+    from engineroom.connection.settings import UrlSetting
 
 __all__ = ["MEMORY", "Location", "hide_secrets", "parse_url"]
 
 MEMORY = ":memory:"
 
 _FORMS = (
-    "write `sqlite:///file.db`, `sqlite:////absolute/file.db` or `sqlite://:memory:`"
+    "write `sqlite:///file.db`, `sqlite:////absolute/file.db`, `sqlite://:memory:` or "
+    "`postgresql://user@host/database`"
 )
 
 
@@ -26,34 +36,49 @@ class Location:
 
     Attributes:
         backend: which engine serves it, such as `sqlite`.
-        file: the path of the database, or `:memory:`.
+        file: the path of the database, or `:memory:`; empty for a server.
         settings: what the engine is told, the file included.
         display: the URL without secrets, for messages.
+        server: the connection string taken apart, None for a file.
     """
 
-    __slots__ = ("backend", "display", "file", "settings")
+    __slots__ = ("backend", "display", "file", "server", "settings")
 
     def __init__(
-        self, backend: str, file: str, settings: dict[str, str], display: str
+        self,
+        backend: str,
+        file: str,
+        settings: dict[str, str],
+        display: str,
+        server: ServerUrl | None = None,
     ) -> None:
         self.backend = backend
         self.file = file
         self.settings = settings
         self.display = display
+        self.server = server
 
 
 def hide_secrets(url: str) -> str:
-    """Return the URL with the password, and any parameter named so, as `***`.
+    """Return the URL without what may not be shown.
 
-    Everything that shows a URL to people passes it through here.
+    Everything that shows a URL to people passes it through here. Of a server's address
+    user, host, port and database are left, each only where it is beyond doubt.
     """
+    if _is_for_server(url):
+        from engineroom.connection.postgres_url import read_server_url
+
+        try:
+            return read_server_url(url, frozenset()).display
+        except errors.UrlError as error:
+            return error.url
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return url
+        # Perhaps a server's address whose scheme was forgotten.
+        return "***" if "@" in url or "=" in url else url
+    if scheme != "sqlite" and ("@" in rest or "=" in rest):
+        return f"{scheme}://***"
     front, question, query = rest.partition("?")
-    user, at, place = front.rpartition("@")
-    if at and ":" in user:
-        front = f"{user.partition(':')[0]}:***@{place}"
     pairs = [_hide_pair(pair) for pair in query.split("&")] if question else []
     return f"{scheme}://{front}{question}{'&'.join(pairs)}"
 
@@ -64,12 +89,23 @@ def _hide_pair(pair: str) -> str:
     return f"{name}{equals}***" if equals and is_secret else pair
 
 
+def _is_for_server(url: str) -> bool:
+    if url.startswith("sqlite:"):
+        return False
+    from engineroom.connection.postgres_url import SCHEMES, is_keyword_string
+
+    scheme, separator, _ = url.partition("://")
+    return bool(separator and scheme in SCHEMES) or is_keyword_string(url)
+
+
 def parse_url(url: str) -> Location:
     """Return where the URL leads.
 
     Raises:
         UrlError: unknown scheme, no path, an unknown setting or a value it cannot take.
     """
+    if _is_for_server(url):
+        return _parse_server(url)
     display = hide_secrets(url)
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -82,6 +118,41 @@ def parse_url(url: str) -> Location:
     file = _file_of(path, display)
     settings = {"file": file, **_read_settings(query, display)}
     return Location(scheme, file, settings, display)
+
+
+def _parse_server(url: str) -> Location:
+    from engineroom.connection.postgres_url import read_server_url
+    from engineroom.connection.settings import POSTGRES_SETTINGS
+
+    by_name = {setting.name: setting for setting in POSTGRES_SETTINGS}
+    server = read_server_url(url, frozenset(by_name))
+    settings = {"fallback_application_name": "engineroom"}
+    # What is given here would go before the environment and the service file.
+    is_set = "PGCONNECT_TIMEOUT" in os.environ or "PGSERVICE" in os.environ
+    if not is_set and "service" not in server.given:
+        settings["connect_timeout"] = "10"
+    settings["dbname"] = server.conninfo
+    for name, text in server.ours:
+        _put(settings, by_name[name], text, server.display, server.is_clear)
+    return Location("postgres", "", settings, server.display, server)
+
+
+def _put(
+    read: dict[str, str],
+    setting: UrlSetting,
+    text: str,
+    display: str,
+    is_clear: bool = True,
+) -> None:
+    value = setting.read(_decode(text, display))
+    if value is None:
+        shown = f"sets `{setting.name}` to `{text}`, which it cannot be"
+        raise errors.UrlError(
+            display,
+            shown if is_clear else f"sets `{setting.name}` to what it cannot be",
+            hint=f"`{setting.name}` takes {setting.allowed}",
+        )
+    read[setting.native] = value
 
 
 def _file_of(path: str, display: str) -> str:
@@ -113,14 +184,7 @@ def _read_settings(query: str, display: str) -> dict[str, str]:
                 f"has a setting `{name}`, which is not known",
                 hint=f"the settings are {', '.join(by_name)}",
             )
-        value = setting.read(_decode(text, display))
-        if value is None:
-            raise errors.UrlError(
-                display,
-                f"sets `{name}` to `{text}`, which it cannot be",
-                hint=f"`{name}` takes {setting.allowed}",
-            )
-        read[setting.native] = value
+        _put(read, setting, text, display)
     return read
 
 

@@ -2,7 +2,8 @@
 
 The engine gives a status, the database's own code, an SQLSTATE, a position and a
 sentence. The status decides first; where it only says "the database refused", the
-database's code does. The sentence is kept and a hint is added.
+database's code does, or the SQLSTATE where the database is a server (see
+postgres_failure.py). The sentence is kept and a hint is added.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ __all__ = ["STATUS_CLASSES", "make_error"]
 
 _DATABASE = 13
 
-# Every qe_status that is a failure; a test compares the keys with the loaded module's enum.
+# Every qe_status that is a failure; a test compares the keys with the loaded module's
+# enum.
 STATUS_CLASSES: dict[int, type[errors.Error]] = {
     1: errors.OutOfMemory,
     2: errors.Misuse,
@@ -32,10 +34,10 @@ STATUS_CLASSES: dict[int, type[errors.Error]] = {
     11: errors.NotOfDeclaredType,
     12: errors.Interrupted,
     _DATABASE: errors.DatabaseError,
-    16: errors.OperationalError,
-    17: errors.OperationalError,
-    18: errors.OperationalError,
-    19: errors.OperationalError,
+    16: errors.ConnectionLost,
+    17: errors.TimedOut,
+    18: errors.ProtocolViolation,
+    19: errors.TlsFailed,
 }
 
 # SQLite's primary result codes, https://sqlite.org/rescode.html.
@@ -62,7 +64,7 @@ _SQLITE_CLASSES: dict[int, type[errors.DatabaseError]] = {
     26: errors.NotADatabase,
 }
 
-_STORED = "add `types=stored` to the URL to get values as they are stored"
+_STORED = "on SQLite add `types=stored` to the URL to get values as they are stored"
 
 _HINTS: dict[type[errors.Error], str] = {
     errors.UsedByAnotherThread: "open a connection for each thread",
@@ -110,10 +112,22 @@ def make_error(
         message: the engine's sentence.
         sql: the statement, where there is one.
         row: the row of parameters that failed, from 1, or 0.
+        diagnostics: the fields of a server's refusal, as it sent them.
+        was_sent: whether a server may have received the statement.
     """
     kind = STATUS_CLASSES[status]
+    if status >= _DATABASE and not native_code:
+        return _server_error(
+            kind, sqlstate, position, message, sql, row, diagnostics, was_sent
+        )
     if status == _DATABASE:
         kind = _SQLITE_CLASSES.get(native_code & 0xFF, errors.DatabaseError)
+    if kind is errors.ConstraintViolated:
+        from engineroom.core.postgres_failure import class_of
+
+        # SQLite's codes have been given their SQLSTATE, so a class is the same on both.
+        exact = class_of(sqlstate)
+        kind = exact if issubclass(exact, kind) else kind
     text = message[:1].upper() + message[1:]
     if row:
         text = f"{text} (row {row} of the parameters)"
@@ -123,6 +137,28 @@ def make_error(
     if issubclass(kind, errors.DatabaseError):
         return kind(text, hint=hint, native_code=native_code, sqlstate=sqlstate)
     return kind(text, hint=hint)
+
+
+def _server_error(
+    kind: type[errors.Error],
+    sqlstate: str,
+    position: int,
+    message: str,
+    sql: str | None,
+    row: int,
+    diagnostics: bytes | None,
+    was_sent: bool,
+) -> errors.Error:
+    from engineroom.core.postgres_failure import make_server_error
+
+    if sql is not None and position >= 0:
+        position = _character_of(position, sql)
+    given = kind if issubclass(kind, errors.DatabaseError) else None
+    if given is errors.DatabaseError:
+        given = None
+    return make_server_error(
+        given, sqlstate, message, sql, position, row, diagnostics, was_sent
+    )
 
 
 def _sql_error(
@@ -181,6 +217,6 @@ def _name_in(text: str, sql: str) -> int | None:
 
 
 if TYPE_CHECKING:
-    _hook: Callable[[int, int, str, int, str, str | None, int], errors.Error] = (
-        make_error
-    )
+    _hook: Callable[
+        [int, int, str, int, str, str | None, int, bytes | None, bool], errors.Error
+    ] = make_error

@@ -23,8 +23,9 @@ def connect(url: str, *, autocommit: bool | None = None) -> Connection:
     """Open a connection.
 
     Args:
-        url: `sqlite:///file.db`, `sqlite:////absolute/file.db` or `sqlite://:memory:`,
-            with settings behind a `?` (docs/reference/settings.md).
+        url: `sqlite:///file.db`, `sqlite:////absolute/file.db`, `sqlite://:memory:`,
+            `postgresql://user@host/database` or a list of libpq's `name=value`, with
+            settings (docs/reference/settings.md).
         autocommit: overrides the URL's setting; off where neither says.
 
     Raises:
@@ -33,6 +34,7 @@ def connect(url: str, *, autocommit: bool | None = None) -> Connection:
         FileMissing: there is no such file. `?mode=rwc` makes it.
         FileUnreadable: the file cannot be opened.
         NotADatabase: the file holds something else.
+        ConnectFailed: no connection to a server came about.
     """
     location, handle = open_connection(url, is_autocommit=autocommit)
     return Connection(location, handle)

@@ -24,6 +24,11 @@
         │   │       ParameterTypeUnsupported, Misuse, UsedByAnotherThread,
         │   │       UsedAfterFork
         │   ├── NotSupportedError        ER2008
+        │   ├── ConnectionTrouble        ER2105  below OperationalError, as is TimedOut
+        │   │   ├── ConnectFailed (AuthenticationFailed, TlsFailed, ...)
+        │   │   └── ConnectionLost (AdminShutdown, ...), ProtocolViolation
+        │   ├── one for each other class of SQLSTATE     ER24xx, see postgres.py
+        │   ├── one for each SQLSTATE waited for         ER245x, see sqlstates.py
         │   ├── NotADatabase             ER2104
         │   └── DatabaseCorrupt          ER2214
         ├── TargetError                  ER1100  platforms.toml, target names
@@ -50,7 +55,7 @@ from them, so that a caller can act on `error.path` and never has to read the wo
 
 The base and PEP 249's classes are here; the rest lies in one file for each area and is
 imported when a name of it is first used, because seventy classes cost a fifth of the
-time to a first answer and most programs never see one.
+time to a first answer, there are more than that, and most programs never see one.
 """
 
 from __future__ import annotations
@@ -90,6 +95,7 @@ if TYPE_CHECKING:
     from engineroom.errors.load import MissingExtra as MissingExtra
     from engineroom.errors.load import SettingError as SettingError
     from engineroom.errors.load import UnsupportedPlatform as UnsupportedPlatform
+    from engineroom.errors.postgres import *  # noqa: F403 - ninety names, listed below
     from engineroom.errors.query import ConnectionClosed as ConnectionClosed
     from engineroom.errors.query import ConstraintViolated as ConstraintViolated
     from engineroom.errors.query import CursorClosed as CursorClosed
@@ -116,6 +122,7 @@ if TYPE_CHECKING:
     from engineroom.errors.query import UsedAfterFork as UsedAfterFork
     from engineroom.errors.query import UsedByAnotherThread as UsedByAnotherThread
     from engineroom.errors.query import ValueTooBig as ValueTooBig
+    from engineroom.errors.sqlstates import *  # noqa: F403 - likewise
     from engineroom.errors.store import FileNameTaken as FileNameTaken
     from engineroom.errors.store import PagesBehind as PagesBehind
     from engineroom.errors.store import ProjectMissing as ProjectMissing
@@ -186,6 +193,52 @@ _AREAS = {
         "SettingError",
         "UnsupportedPlatform",
     ),
+    "postgres": (
+        "AuthenticationFailed",
+        "CardinalityViolation",
+        "CaseNotFound",
+        "CheckOptionViolation",
+        "ConfigurationError",
+        "ConnectFailed",
+        "ConnectTimedOut",
+        "ConnectionLost",
+        "ConnectionTrouble",
+        "DependentPrivileges",
+        "DiagnosticsError",
+        "ExternalInvocationFailed",
+        "ExternalRoutineFailed",
+        "ForeignDataError",
+        "InsufficientResources",
+        "InvalidCatalogName",
+        "InvalidCursorName",
+        "InvalidCursorState",
+        "InvalidGrantor",
+        "InvalidPassword",
+        "InvalidRole",
+        "InvalidSchemaName",
+        "InvalidStatementName",
+        "InvalidTransactionInitiation",
+        "InvalidTransactionState",
+        "InvalidTransactionTermination",
+        "LocatorError",
+        "NoData",
+        "ObjectNotReady",
+        "OperatorIntervened",
+        "ProcedureError",
+        "ProgramLimitExceeded",
+        "ProtocolViolation",
+        "RoutineFailed",
+        "SavepointError",
+        "ServerSystemFailed",
+        "ServerWarning",
+        "SnapshotFailed",
+        "StatementNotComplete",
+        "TimedOut",
+        "TlsFailed",
+        "TransactionRolledBack",
+        "TriggeredActionFailed",
+        "TriggeredDataChange",
+    ),
     "query": (
         "ConnectionClosed",
         "ConstraintViolated",
@@ -211,6 +264,62 @@ _AREAS = {
         "UsedAfterFork",
         "UsedByAnotherThread",
         "ValueTooBig",
+    ),
+    "sqlstates": (
+        "ActiveTransaction",
+        "AdminShutdown",
+        "AmbiguousColumn",
+        "AssertFailure",
+        "CannotConnectNow",
+        "CharacterNotInRepertoire",
+        "CheckViolation",
+        "CrashShutdown",
+        "DataCorrupted",
+        "DatabaseDropped",
+        "DatatypeMismatch",
+        "DatetimeOverflow",
+        "DeadlockDetected",
+        "DiskFull",
+        "DivisionByZero",
+        "DuplicateDatabase",
+        "DuplicateObject",
+        "DuplicateStatement",
+        "DuplicateTable",
+        "ExclusionViolation",
+        "ForeignKeyViolation",
+        "IdleInTransactionTimeout",
+        "IdleSessionTimeout",
+        "InFailedTransaction",
+        "IndeterminateDatatype",
+        "IndexCorrupted",
+        "InsufficientPrivilege",
+        "InvalidDatetimeFormat",
+        "InvalidParameterValue",
+        "InvalidTextRepresentation",
+        "LockNotAvailable",
+        "NoDataFound",
+        "NotNullViolation",
+        "NumericValueOutOfRange",
+        "ObjectInUse",
+        "QueryCanceled",
+        "RaisedException",
+        "ReadOnlyTransaction",
+        "SerializationFailure",
+        "ServerIoFailed",
+        "ServerOutOfMemory",
+        "SqlSyntaxError",
+        "StringDataRightTruncation",
+        "TooManyConnections",
+        "TooManyRows",
+        "TransactionTimeout",
+        "UndefinedColumn",
+        "UndefinedFunction",
+        "UndefinedObject",
+        "UndefinedParameter",
+        "UndefinedTable",
+        "UniqueViolation",
+        "UntranslatableCharacter",
+        "WrongObjectType",
     ),
     "store": (
         "FileNameTaken",
@@ -313,12 +422,48 @@ class InterfaceError(Error):
 class DatabaseError(Error):
     """The database refused, or what it holds cannot be given.
 
+    What a server said beside its sentence is kept as it said it: texts are empty and
+    numbers None where it said nothing, and on SQLite always.
+
     Attributes:
         native_code: the backend's own number (SQLite's extended result code), or 0.
         sqlstate: five characters of the SQL standard, or an empty string.
+        was_sent: whether the server may have received the statement.
+        query_position: where in the statement the fault is, in characters from 1.
+        line: the line of the statement it is on, from 1.
+        column: the character of that line, from 1.
+        excerpt: that line and a caret below the place.
+        severity: `ERROR`, `FATAL` or `PANIC`.
+        detail: more about this failure.
+        server_hint: the server's own hint; `hint` begins with it.
+        context: the calls that led there, the innermost first.
+        schema_name: the schema of the object it is about.
+        table_name: the table it is about.
+        column_name: the column it is about.
+        data_type_name: the type it is about.
+        constraint_name: the constraint it is about.
+        internal_query: the statement that a function of the server ran.
+        internal_position: where in that statement, in characters from 1.
     """
 
     code = "ER2002"
+    sqlstates: ClassVar[tuple[str, ...]] = ()
+    was_sent: bool = False
+    query_position: int | None = None
+    line: int | None = None
+    column: int | None = None
+    excerpt: str = ""
+    severity: str = ""
+    detail: str = ""
+    server_hint: str = ""
+    context: str = ""
+    schema_name: str = ""
+    table_name: str = ""
+    column_name: str = ""
+    data_type_name: str = ""
+    constraint_name: str = ""
+    internal_query: str = ""
+    internal_position: int | None = None
 
     def __init__(
         self,
@@ -332,11 +477,23 @@ class DatabaseError(Error):
         self.native_code = native_code
         self.sqlstate = sqlstate
 
+    def __str__(self) -> str:
+        text = f"{self.code}: {self.message}"
+        if self.excerpt:
+            indented = self.excerpt.replace("\n", "\n    ")
+            text = f"{text}\n\n    {indented}"
+        if self.detail:
+            text = f"{text}\n\ndetail: {self.detail}"
+        if self.context:
+            text = f"{text}\n\ncontext: {self.context}"
+        return f"{text}\n\nhint: {self.hint}" if self.hint else text
+
 
 class DataError(DatabaseError):
     """A value is the problem: out of range, malformed, of the wrong type."""
 
     code = "ER2003"
+    sqlstates = ("22",)
 
 
 class OperationalError(DatabaseError):
@@ -355,6 +512,7 @@ class InternalError(DatabaseError):
     """The database reports a fault within itself."""
 
     code = "ER2006"
+    sqlstates = ("XX",)
 
 
 class ProgrammingError(DatabaseError):
@@ -367,3 +525,4 @@ class NotSupportedError(DatabaseError):
     """The database, or this backend, has no such feature."""
 
     code = "ER2008"
+    sqlstates = ("0A",)

@@ -75,16 +75,11 @@ class NotADatabase(DatabaseError):
 class SqlError(ProgrammingError):
     """The statement is wrong: its syntax, or a name that does not exist.
 
-    Attributes:
-        query_position: where the fault was found, in characters from 1, or None.
-        line: the line of the statement it is on, from 1, or None.
-        column: the character of that line, from 1, or None.
+    `query_position`, `line` and `column` tell where the fault was found.
     """
 
     code = "ER2201"
-    query_position: int | None = None
-    line: int | None = None
-    column: int | None = None
+    sqlstates = ("42",)
 
 
 class ParameterError(ProgrammingError):
@@ -138,12 +133,14 @@ class ValueTooBig(DataError):
 
 
 class ConstraintViolated(IntegrityError):
-    """A UNIQUE, NOT NULL, CHECK or foreign key constraint would have been broken.
+    """A constraint would have been broken.
 
-    `sqlstate` tells which: 23505, 23502, 23514, 23503; 23000 for any other.
+    The classes below it tell which, on every backend: `UniqueViolation`,
+    `NotNullViolation`, `CheckViolation`, `ForeignKeyViolation`.
     """
 
     code = "ER2209"
+    sqlstates = ("23",)
 
 
 class Interrupted(OperationalError):
