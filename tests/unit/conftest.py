@@ -228,7 +228,14 @@ def make_engine(workshop, host):
             module,
         )
 
-    def make(*, abi=ABI_VERSION, version=__version__, build_id="b1", backend="sqlite", links=()):
+    def make(
+        *,
+        abi=ABI_VERSION,
+        version=__version__,
+        build_id="b1",
+        backend="sqlite",
+        links=(),
+    ):
         key = (abi, version, build_id, backend, links)
         if key not in made:
             if not module.exists():

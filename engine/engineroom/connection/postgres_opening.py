@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain_server"]
 
+_OPENING = "The connection string is not valid: "  # the engine's
 _UNKNOWN = ("invalid URI query parameter", "invalid connection option")
 _ENCODE = (
     "in a URI, write `@` `/` `?` `&` `%` in a user's name or password as `%40` `%2F` "
@@ -45,7 +46,7 @@ def explain_server(server: ServerUrl, error: errors.Error) -> errors.Error:
 
 
 def _not_understood(server: ServerUrl, message: str) -> errors.Error:
-    plain, quoted = _split(message)
+    plain, quoted = _split(message.partition(_OPENING)[2] or message)
     lower = plain[0][:1].lower() + plain[0][1:]
     if lower.startswith(_UNKNOWN) and quoted:
         return _unknown(server, quoted[0])

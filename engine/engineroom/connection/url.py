@@ -12,8 +12,6 @@ Written by hand because urllib.parse costs more to import than a connection take
 
 from __future__ import annotations
 
-import os
-
 from engineroom import errors
 
 TYPE_CHECKING = False
@@ -126,12 +124,10 @@ def _parse_server(url: str) -> Location:
 
     by_name = {setting.name: setting for setting in POSTGRES_SETTINGS}
     server = read_server_url(url, frozenset(by_name))
-    settings = {"fallback_application_name": "engineroom"}
-    # What is given here would go before the environment and the service file.
-    is_set = "PGCONNECT_TIMEOUT" in os.environ or "PGSERVICE" in os.environ
-    if not is_set and "service" not in server.given:
-        settings["connect_timeout"] = "10"
-    settings["dbname"] = server.conninfo
+    settings = {
+        "fallback_application_name": "engineroom",
+        "dbname": server.conninfo,
+    }
     for name, text in server.ours:
         _put(settings, by_name[name], text, server.display, server.is_clear)
     return Location("postgres", "", settings, server.display, server)

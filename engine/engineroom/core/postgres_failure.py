@@ -39,7 +39,7 @@ _LOGIN = (
     "the password file"
 )
 
-_HINTS: dict[type[errors.Error], str] = {
+_HINTS: dict[type[errors.DatabaseError], str] = {
     errors.InvalidPassword: _LOGIN,
     errors.AuthenticationFailed: _REFUSED,
     errors.TooManyConnections: (
@@ -75,7 +75,7 @@ _HINTS: dict[type[errors.Error], str] = {
 }
 
 # Words of libpq's sentences, in the order they are looked for: a class, and what to do.
-_REASONS: tuple[tuple[str, type[errors.Error], str], ...] = (
+_REASONS: tuple[tuple[str, type[errors.DatabaseError], str], ...] = (
     ("timeout expired", errors.ConnectTimedOut, ""),
     ("Connection timed out", errors.ConnectTimedOut, ""),
     ("no password supplied", errors.InvalidPassword, _LOGIN),
@@ -206,7 +206,7 @@ def read_fields(diagnostics: bytes) -> dict[str, str]:
     return {chr(part[0]): part[1:].decode("utf-8", "replace") for part in parts if part}
 
 
-def connect_class(message: str) -> tuple[type[errors.Error], str]:
+def connect_class(message: str) -> tuple[type[errors.DatabaseError], str]:
     """Return the class and the hint for libpq's account of why it did not connect.
 
     With several hosts there are several reasons; where they differ it is only said
@@ -220,16 +220,14 @@ def connect_class(message: str) -> tuple[type[errors.Error], str]:
 
 
 def _attempts(message: str) -> list[str]:
-    attempts: list[str] = []
-    for line in message.splitlines():
-        if attempts and not line.startswith(_ATTEMPTS):
-            attempts[-1] += f"\n{line}"
-        else:
-            attempts.append(line)
-    return attempts or [""]
+    # The engine has made one line of libpq's many.
+    for opening in _ATTEMPTS:
+        for before in ("; ", "\n"):
+            message = message.replace(before + opening, "\0" + opening)
+    return message.split("\0")
 
 
-def _reason(attempt: str) -> tuple[type[errors.Error], str]:
+def _reason(attempt: str) -> tuple[type[errors.DatabaseError], str]:
     # Names of hosts, users and files are quoted and may hold any of the words.
     words = "".join(attempt.split('"')[::2])
     for reason, kind, hint in _REASONS:
@@ -267,12 +265,13 @@ def make_server_error(
     """
     fields = read_fields(diagnostics or b"")
     sqlstate = fields.get("C", sqlstate)
-    if sqlstate:
-        kind = class_of(sqlstate)
     hint = ""
-    if not sqlstate and kind is errors.ConnectionLost and is_of_connecting(message):
-        reason, hint = connect_class(message)
-        kind = reason if issubclass(reason, errors.DatabaseError) else kind
+    attempts = len(_attempts(message)) if is_of_connecting(message) else 0
+    if attempts > 1 or (attempts == 1 and not sqlstate):
+        kind, hint = connect_class(message)
+    elif sqlstate:
+        exact = class_of(sqlstate)
+        kind = kind if kind and issubclass(kind, exact) else exact
     kind = kind or errors.DatabaseError
     text = fields.get("M", message).strip()
     text = text[:1].upper() + text[1:]

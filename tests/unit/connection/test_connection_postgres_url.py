@@ -12,13 +12,7 @@ from engineroom import errors
 from engineroom.connection import Location, hide_secrets, parse_url
 from engineroom.connection.opening import explain
 
-DEFAULTS = {"fallback_application_name": "engineroom", "connect_timeout": "10"}
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    for name in ("PGCONNECT_TIMEOUT", "PGSERVICE"):
-        monkeypatch.delenv(name, raising=False)
+DEFAULTS = {"fallback_application_name": "engineroom"}
 
 
 @pytest.mark.parametrize(
@@ -78,23 +72,6 @@ def test_our_settings_are_taken_out_and_the_rest_stays_as_it_was(url, dbname, ou
 
 
 @pytest.mark.parametrize(
-    ("url", "variable"),
-    [
-        ("postgresql://h/d", "PGCONNECT_TIMEOUT"),
-        ("postgresql://h/d", "PGSERVICE"),
-        ("service=shop", None),
-        ("postgresql://h/d?service=shop", None),
-    ],
-)
-def test_the_environment_and_the_service_file_decide_before_our_default(
-    url, variable, monkeypatch
-):
-    if variable:
-        monkeypatch.setenv(variable, "3")
-    assert "connect_timeout" not in parse_url(url).settings
-
-
-@pytest.mark.parametrize(
     ("url", "words"),
     [
         ("postgresql://u:pw@h/d?prepared=maybe", "sets `prepared` to `maybe`"),
@@ -138,7 +115,7 @@ def test_a_name_behind_a_password_is_shown_only_if_it_resembles_a_setting():
 
 
 def test_a_value_is_shown_unless_it_may_be_secret():
-    message = 'invalid sslmode value: "sometimes"'
+    message = 'The connection string is not valid: invalid sslmode value: "sometimes"'
     assert "`sometimes`" in said("host=h sslmode=sometimes password=x", message)
     text = said("postgresql://u:pa/ss@h", 'invalid port number: "pa"')
     assert "`***`" in text

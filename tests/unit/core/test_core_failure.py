@@ -351,11 +351,24 @@ def test_several_hosts_that_fail_alike_share_a_class():
     refused = f"{AT}Connection refused\n\tIs the server running?"
     assert connect_class(f"{refused}\n{refused}")[0] is errors.ConnectFailed
     wrong = f"{AT}FATAL:  password authentication failed"
-    assert connect_class(f"{wrong}\n{wrong}")[0] is errors.InvalidPassword
-    kind, hint = connect_class(f"{refused}\n{wrong}")
+    assert connect_class(f"{wrong}; {wrong}")[0] is errors.InvalidPassword
+    kind, hint = connect_class(f"{refused}; Is it running?; {wrong}")
     assert kind is errors.ConnectFailed
     assert "listens" in hint
     assert "password file" in hint
+
+
+def test_the_last_hosts_state_does_not_speak_for_the_others():
+    refused = f"{AT}Connection refused; Is the server running?"
+    wrong = f"{AT}FATAL:  password authentication failed"
+    error = make_error(16, 0, "28P01", -1, f"{refused}; {wrong}", None, 0)
+    assert type(error) is errors.ConnectFailed
+
+
+def test_a_missing_tls_library_is_a_failure_of_tls():
+    error = make_error(19, 0, "08001", -1, "there is no libssl.so.3", None, 0)
+    assert type(error) is errors.TlsFailed
+    assert error.sqlstate == "08001"
 
 
 def test_a_state_of_connecting_goes_before_the_words():
