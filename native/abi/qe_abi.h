@@ -180,6 +180,9 @@ const char *qe_backend_version(void); /* the database library's own version */
 const char *qe_backend_tls_library(void); /* "OpenSSL" */
 const char *qe_backend_tls_version(void);
 const char *qe_backend_tls_file(void);
+/* Has at hand the TLS library that connections need; on failure error tells which were
+ * looked for and why each was not taken. May be called again, and looks again. */
+qe_status qe_backend_bind_tls(qe_error *error);
 
 /* Opens a connection. keywords and values are two lists of equal length, each ended
  * by NULL; what is allowed is listed beside each backend (at the heads of

@@ -105,3 +105,8 @@ const void *qe__tls_address(void) {
   return address;
 }
 #endif
+
+qe_status qe_backend_bind_tls(qe_error *error) {
+  qe__error_clear(error);
+  return qe__tls_bind(error);
+}

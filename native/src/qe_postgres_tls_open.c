@@ -196,11 +196,11 @@ static bool take(const version *chosen, char *reason, size_t size) {
 
   if (!library) {
     const char *text = dlerror();
-    (void)qe__fail(&why, QE_ERR_DATABASE, "%s", text ? text : chosen->ssl);
+    (void)qe__fail(&why, QE_ERR_TLS, "%s", text ? text : chosen->ssl);
   } else {
     missing = fill(library, chosen);
     if (!missing) return true;
-    (void)qe__fail(&why, QE_ERR_DATABASE, "`%s` has no `%s`", chosen->ssl, missing);
+    (void)qe__fail(&why, QE_ERR_TLS, "`%s` has no `%s`", chosen->ssl, missing);
     dlclose(library);
   }
   if (size > sizeof why.message) size = sizeof why.message;
@@ -217,7 +217,7 @@ qe_status qe__tls_open(qe_error *error) {
 
   if (take(first, reasons[0], sizeof reasons[0])) return QE_OK;
   if (take(second, reasons[1], sizeof reasons[1])) return QE_OK;
-  status = qe__fail(error, QE_ERR_DATABASE, "OpenSSL could not be loaded: %s; %s",
+  status = qe__fail(error, QE_ERR_TLS, "OpenSSL could not be loaded: %s; %s",
                     reasons[0], reasons[1]);
   if (error) memcpy(error->sqlstate, "08001", sizeof error->sqlstate);
   return status;

@@ -35,6 +35,15 @@ MENDED_BY = {
     "unsafe-place": "let nobody but you and root write there, then run `engineroom"
     " fetch` again",
 }
+# Verdicts that say OpenSSL is not there, and how each family of distributions gets it.
+WITHOUT_OPENSSL = ("library-missing", "openssl-missing")
+OPENSSL_PACKAGES = (
+    (("alpine", "wolfi", "chainguard"), "apk add libssl3 libcrypto3"),
+    (("debian", "ubuntu"), "apt-get install libssl3"),
+    (("rhel", "fedora", "centos", "amzn", "azurelinux"), "dnf install openssl-libs"),
+    (("suse", "opensuse", "sles"), "zypper install libopenssl3"),
+    (("arch",), "pacman -S openssl"),
+)
 # Verdicts on a folder, where the target is empty.
 OF_PLACES = ("no-manifest", "manifest-damaged", "unsafe-place")
 # Verdicts of places that are no refusals: most machines have nothing there.
@@ -76,7 +85,7 @@ def explain(
         cause = f"The {backend} engine {refused.path} was refused: {refused.reason}"
         if not refused.target and refused.verdict in OF_PLACES:
             cause = f"No engine can be found in {refused.path}: {refused.reason}"
-        hint = _mended_by(refused, overrides)
+        hint = _openssl_package(refused, facts) or _mended_by(refused, overrides)
     elif "no-engine" in verdicts:
         names = " or ".join(a.target for a in attempts if a.verdict == "no-engine")
         cause = f"This installation has no {backend} engine for {names}"
@@ -101,6 +110,23 @@ def explain(
         overrides=overrides.in_force,
         hint=hint + DOCTOR,
     )
+
+
+def _openssl_package(refused: Attempt, facts: Facts) -> str:
+    """Return the command that installs OpenSSL here, empty where that is not the fault."""
+    named = refused.verdict in WITHOUT_OPENSSL and (
+        "libssl" in refused.reason or "libcrypto" in refused.reason
+    )
+    if not named:
+        return ""
+    kin = (
+        str(facts.distribution_id.value or ""),
+        *str(facts.distribution_like.value or "").split(),
+    )
+    for names, command in OPENSSL_PACKAGES:
+        if any(name in names for name in kin):
+            return command
+    return "install OpenSSL 3, with libssl.so.3 and libcrypto.so.3, from your system"
 
 
 def _mended_by(refused: Attempt, overrides: Overrides) -> str:

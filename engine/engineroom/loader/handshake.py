@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ABI_VERSION", "Handshake", "shake_hands"]
+__all__ = ["ABI_VERSION", "Handshake", "bind_tls", "shake_hands"]
 
 # The number of the contract in native/abi/qe_abi.h that this package speaks.
 ABI_VERSION = 2
@@ -96,6 +96,20 @@ def shake_hands(
             build_id_listed=build_id,
         )
     return Handshake(abi_version, package_version, answered_build_id, backend_version)
+
+
+def bind_tls(ffi: Any, lib: Any) -> None:
+    """Have the engine bind the TLS library that its connections need.
+
+    An engine that needs it as a library has it by now; one that serves several versions
+    looks for them here, so that what is missing is told before a connection is tried.
+
+    Raises:
+        Refused: none that it can use is there.
+    """
+    error = ffi.new("qe_error *")
+    if lib.qe_backend_bind_tls(error):
+        raise Refused("openssl-missing", _text(ffi, error.message))
 
 
 def _text(ffi: Any, pointer: Any) -> str:

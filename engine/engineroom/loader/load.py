@@ -17,7 +17,7 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from engineroom.loader.attempt import LOADED, Attempt, Refused
 from engineroom.loader.examine import examine
 from engineroom.loader.find import PACKAGE_SHELF, EngineFile, find_shelf
-from engineroom.loader.handshake import shake_hands
+from engineroom.loader.handshake import bind_tls, shake_hands
 from engineroom.loader.settings import read_overrides
 from engineroom.platforms.choose import candidates, judge_python
 from engineroom.platforms.probe import probe
@@ -120,6 +120,9 @@ _REFUSALS = (
     ),
 )
 
+# Backends whose connections need OpenSSL.
+WITH_TLS = ("postgres",)
+
 _engines: dict[str, Engine] = {}
 _lock = allocate_lock()
 
@@ -211,6 +214,8 @@ def _first(
             examine(file, facts)
             ffi, lib = _import(file)
             handshake = shake_hands(ffi, lib, backend, build_id=file.build_id)
+            if backend in WITH_TLS:
+                bind_tls(ffi, lib)
         except Refused as refused:
             _forget(backend)
             attempt.end(refused.verdict, refused.reason, refused.details)
