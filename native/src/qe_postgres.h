@@ -113,6 +113,16 @@ typedef struct qe_postgres {
   int64_t in_needed; /* bytes the message at in_start takes, 0 if not known */
   int32_t reads;     /* since the clock was last looked at */
   qe_pg_exchange *head, *tail;
+  enum {
+    QE_PG_HURRY_NONE,
+    QE_PG_HURRY_READING,  /* what was abandoned is read and dropped */
+    QE_PG_HURRY_STOPPING, /* a request to stop is on its way */
+    QE_PG_HURRY_STOPPED
+  } hurry;
+  qe_pg_exchange *abandoned; /* while it is in the queue */
+  int64_t abandoned_bytes;
+  int64_t hurry_socket;
+  qe_status hurry_want;
   qe_pg_exchange *spare;   /* to be used again */
   qe_pg_exchange *control; /* held: of begin, commit, rollback or a script */
   qe_pg_prepared *prepared;
@@ -172,6 +182,13 @@ qe_status qe__pg_outcome(qe_connection *connection, const qe_pg_exchange *exchan
 void qe__pg_pop(qe_postgres *native);
 /* The connection is lost: all that is queued ends with that. */
 void qe__pg_end_exchanges(qe_connection *connection);
+
+/* qe_postgres_hurry.c: what nobody wants any more. */
+
+/* A run's rows are no longer wanted: the rest is got rid of before anything is sent. */
+void qe__pg_abandon_run(qe_postgres *native, qe_pg_exchange *exchange);
+/* Whether nothing may be sent yet; does what can be done about it. */
+bool qe__pg_hurry(qe_connection *connection);
 
 /* qe_postgres_reply.c: messages from the server. */
 

@@ -50,6 +50,7 @@ void qe__pg_let_go(qe_postgres *native, qe_pg_exchange *exchange) {
 void qe__pg_pop(qe_postgres *native) {
   qe_pg_exchange *done = native->head;
 
+  if (native->abandoned == done) native->abandoned = NULL;
   native->head = done->next;
   if (!native->head) native->tail = NULL;
   done->next = NULL;

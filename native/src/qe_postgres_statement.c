@@ -497,7 +497,8 @@ void qe__backend_finalize(qe_statement *statement) {
 void qe__backend_reset(qe_statement *statement) {
   qe_pg_statement *own = native_of(statement);
 
-  if (!own) return;
+  if (!own || !own->exchange) return;
+  qe__pg_abandon_run(qe__pg_of(statement->connection), own->exchange);
   qe__pg_let_go(qe__pg_of(statement->connection), own->exchange);
   own->exchange = NULL;
 }

@@ -139,6 +139,7 @@ qe_status qe__pg_flush(qe_connection *connection, qe_error *error) {
   qe_postgres *native = qe__pg_of(connection);
   qe_bytes *out = &native->out;
 
+  if (qe__pg_hurry(connection)) return QE_OK;
   while (native->out_start < out->size) {
     ssize_t count;
 
@@ -197,6 +198,7 @@ static qe_status receive(qe_connection *connection, qe_error *error) {
   count = pqsecure_read(native->pg, native->in + native->in_end, (size_t)room);
   if (count > 0) {
     native->in_end += count;
+    native->abandoned_bytes += count;
     native->is_drained = !is_secure && count < room;
     if (++native->reads < READS_BETWEEN_CHECKS) return QE_OK;
     native->reads = 0;
