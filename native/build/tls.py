@@ -24,17 +24,17 @@ from native.build.stand_in import StandIn
 if TYPE_CHECKING:
     from engineroom.platforms.target import Target
 
-__all__ = ["TLS_FILES", "functions_header", "tls_defines", "tls_stand_ins"]
+__all__ = ["BUILT_IN", "TLS_FILES", "functions_header", "tls_defines", "tls_stand_ins"]
 
 # Our own files that are compiled in another way for each; their names begin so.
 TLS_FILES = "qe_postgres_tls"
 _LINKED = "system-openssl-3"
 _OPENED = "system-openssl-1.1-or-3"
-_BUILT_IN = "static-openssl-3"
+BUILT_IN = "static-openssl-3"
 _DEFINES = {
     _LINKED: (),
     _OPENED: ("-DQE_TLS_OPENED",),
-    _BUILT_IN: ("-DQE_TLS_BUILT_IN",),
+    BUILT_IN: ("-DQE_TLSBUILT_IN",),
 }
 _FUNCTIONS = {"libssl.so.3": SSL_FUNCTIONS, "libcrypto.so.3": CRYPTO_FUNCTIONS}
 

@@ -42,6 +42,7 @@ def test_the_pinned_sources_are_those_the_engine_is_built_from() -> None:
         "sqlite": True,
         "cpython": False,
         "postgresql": True,
+        "openssl": True,
     }
     first, *_ = sources["sqlite"].origins
     assert str(first) == "npm package better-sqlite3 13.2.0"
