@@ -19,6 +19,7 @@ from native.build.cache import file_sha256, text_sha256
 from native.build.errors import CacheUnwritable, DefinitionInvalid
 from native.build.logs import Logs
 from native.build.objects import Roots, Workshop
+from native.build.openssl import prepare_openssl
 from native.build.pins import load_sources
 from native.build.plan import filled, make_plan, version_defines
 from native.build.sources import ensure_source
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from native.build.backends import Backend
     from native.build.cache import Cache
     from native.build.objects import Object
+    from native.build.openssl import OpenSSL, OpenSSLFile
     from native.build.plan import Plan
     from native.build.report import Report
     from native.build.stand_in import StandIn
@@ -114,16 +116,21 @@ def build_engines(
     chosen = [find_backend(name) for name in backends]
     roots = {b.name: _roots(b, cache, report, tree) for b in chosen}
     pairs = [(target, backend) for target in targets for backend in chosen]
-    plans = {
-        (target.id, backend.name): make_plan(target, backend, names)
-        for target, backend in pairs
-    }
+    openssls = _openssls(targets, chosen, cache, report, tree, toolchain)
     logs = Logs(cache)
+    plans: dict[tuple[str, str], Plan] = {}
     jobs_by_plan: dict[Plan, _Job] = {}
-    for (_, name), plan in plans.items():
+    for target, backend in pairs:
+        own: Roots = roots[backend.name]
+        files: tuple[OpenSSLFile, ...] = ()
+        if backend.speaks_tls:
+            openssl = openssls[target.id]
+            own, files = _with_openssl(own, openssl), openssl.files
+        plan = make_plan(target, backend, names, files)
+        plans[target.id, backend.name] = plan
         if _nameless(plan) not in jobs_by_plan:
-            workshop = Workshop(cache, toolchain, roots[name], logs)
-            job = _Job(plan, name, cache, toolchain, workshop)
+            workshop = Workshop(cache, toolchain, own, logs)
+            job = _Job(plan, backend.name, cache, toolchain, workshop)
             jobs_by_plan[_nameless(plan)] = job
     _run_jobs(list(jobs_by_plan.values()), jobs or job_count(), report)
     made = {key: job.engine for key, job in jobs_by_plan.items()}
@@ -152,6 +159,32 @@ def _roots(backend: Backend, cache: Cache, report: Report, tree: Path) -> Roots:
             "generated": str(_generated(backend, cache, tree)),
         },
         digests={name: source.digest for name, source in pinned.items()},
+    )
+
+
+def _openssls(
+    targets: Sequence[Target],
+    backends: Sequence[Backend],
+    cache: Cache,
+    report: Report,
+    tree: Path,
+    toolchain: Toolchain,
+) -> dict[str, OpenSSL]:
+    """Return the OpenSSL of each target, if there is a backend that takes it."""
+    if not any(backend.speaks_tls for backend in backends):
+        return {}
+    pinned = load_sources(tree / "native" / "build" / "sources.toml")["openssl"]
+    source = ensure_source(pinned, cache, report)
+    return {
+        target.id: prepare_openssl(target, source, cache, toolchain, report)
+        for target in targets
+    }
+
+
+def _with_openssl(roots: Roots, openssl: OpenSSL) -> Roots:
+    return Roots(
+        folders={**roots.folders, "openssl": str(openssl.folder)},
+        digests={**roots.digests, "openssl": openssl.digest},
     )
 
 

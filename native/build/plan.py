@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from native.build.openssl_options import FILE_WORDS
 from native.build.stand_in import StandIn
 from native.build.tls import TLS_FILES, tls_defines, tls_stand_ins
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from engineroom.platforms.target import Target
     from native.build.backends import Backend
+    from native.build.openssl import OpenSSLFile
 
 __all__ = ["Compile", "Plan", "filled", "make_plan", "version_defines"]
 
@@ -95,13 +97,19 @@ class Plan:
     stand_ins: tuple[StandIn, ...]
 
 
-def make_plan(target: Target, backend: Backend, source_names: Iterable[str]) -> Plan:
+def make_plan(
+    target: Target,
+    backend: Backend,
+    source_names: Iterable[str],
+    openssl_files: Iterable[OpenSSLFile] = (),
+) -> Plan:
     """Plan the engine of a backend for a target.
 
     Args:
         target: a row of platforms.toml.
         backend: a row of `backends`.
         source_names: the names of all files in native/src.
+        openssl_files: what has to be compiled of OpenSSL.
     """
     machine = _machine(target)
     common = (*machine, *COMMON)
@@ -150,11 +158,29 @@ def make_plan(target: Target, backend: Backend, source_names: Iterable[str]) -> 
     return Plan(
         target=target.id,
         file_name=backend.file_name,
-        compiles=(*foreign, generated, rows, *ours.values()),
+        compiles=(
+            *(*foreign, generated, rows, *ours.values()),
+            *(_openssl(file, common) for file in openssl_files),
+        ),
         version=version,
         link=_link(target, backend, machine, stand_ins),
         exports=_exports(target, backend),
         stand_ins=stand_ins,
+    )
+
+
+def _openssl(file: OpenSSLFile, common: tuple[str, ...]) -> Compile:
+    folders = (f"-I{{openssl}}/{folder}" for folder in file.folders)
+    # Assembly in files called .s does not go through the preprocessor, and without it
+    # the compiler does not write down what it read.
+    kind = ("-x", "assembler-with-cpp") if file.name.endswith(".s") else ()
+    return Compile(
+        f"{{openssl}}/{file.name}",
+        f"openssl/{file.name}",
+        (
+            *(*common, *FOREIGN, "-Wno-date-time", *FILE_WORDS, *kind, *folders),
+            *(f"-D{macro}" for macro in file.macros),
+        ),
     )
 
 
