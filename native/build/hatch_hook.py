@@ -80,13 +80,17 @@ class EngineHook(BuildHookInterface):  # type: ignore[type-arg] # hatchling give
     def _fill_wheel(self, shelved: Any, cache: Any, build_data: dict[str, Any]) -> None:
         from native.build.cache import text_sha256
         from native.build.pins import load_sources
-        from native.build.shelf import bill_of_materials, manifest_text
+        from native.build.shelf import (
+            bill_of_materials,
+            linked_sources,
+            manifest_text,
+        )
 
         sources = load_sources(Path(self.root, "native/build/sources.toml"))
         manifest = manifest_text(shelved)
         sbom = bill_of_materials(
             shelved,
-            [source for source in sources.values() if source.is_linked],
+            linked_sources(sources.values(), shelved),
             {name: importlib.metadata.version(name) for name in ("cffi", "ziglang")},
         )
         # hatchling takes files by their path, so the texts have to be some.

@@ -20,6 +20,7 @@ from engineroom.version import __version__
 from native.build.cache import text_sha256
 from native.build.errors import WheelsMixed
 from native.build.settings import BUILD_TARGETS
+from native.build.tls import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Shelved",
     "bill_of_materials",
+    "linked_sources",
     "manifest_text",
     "shelve",
     "wheel_groups",
@@ -183,6 +185,24 @@ def bill_of_materials(
         ],
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def linked_sources(
+    sources: Iterable[Source], shelved: Iterable[Shelved]
+) -> tuple[Source, ...]:
+    """Return the sources whose code is in engines.
+
+    OpenSSL is in those for macOS only: the others take the one that is there.
+    """
+    targets = {item.engine.target for item in shelved}
+    is_built_in = any(
+        target.id in targets and target.tls == BUILT_IN for target in TARGETS
+    )
+    return tuple(
+        source
+        for source in sources
+        if source.is_linked and (source.name != "openssl" or is_built_in)
+    )
 
 
 def _component(source: Source) -> dict[str, Any]:

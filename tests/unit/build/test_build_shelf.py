@@ -15,6 +15,7 @@ from native.build.errors import WheelsMixed
 from native.build.pins import load_sources
 from native.build.shelf import (
     bill_of_materials,
+    linked_sources,
     manifest_text,
     shelve,
     wheel_groups,
@@ -176,3 +177,18 @@ def test_another_engine_gives_the_bill_another_serial_number() -> None:
     }
 
     assert len(numbers) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "is_named"),
+    [("darwin-arm64", True), ("rhel-x86_64", False), ("linux-musl-arm64", False)],
+)
+def test_the_bill_of_materials_names_openssl_where_it_is_built_in(
+    target: str, is_named: bool
+) -> None:
+    linked = linked_sources(load_sources().values(), shelve([engine(target, "11")]))
+
+    names = [source.name for source in linked]
+    assert ("openssl" in names) is is_named
+    assert {"sqlite", "postgresql"} <= set(names)
+    assert "cpython" not in names
