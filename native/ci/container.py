@@ -44,7 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["cibuildwheel_here"]
 
 SUITE = "bullseye"  # glibc 2.31 and Python 3.9
-PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv")
+PACKAGES = (
+    "ca-certificates", "make", "perl", "python3", "python3-pip", "python3-venv",
+)  # fmt: skip
 PYTHON = "cp39-cp39"
 # Where an image of manylinux has its Pythons; cibuildwheel looks nowhere else.
 LAYOUT = f"/usr/bin/python3 -m venv /opt/python/{PYTHON}"
