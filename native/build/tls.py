@@ -34,7 +34,7 @@ BUILT_IN = "static-openssl-3"
 _DEFINES = {
     _LINKED: (),
     _OPENED: ("-DQE_TLS_OPENED",),
-    BUILT_IN: ("-DQE_TLSBUILT_IN",),
+    BUILT_IN: ("-DQE_TLS_BUILT_IN",),
 }
 _FUNCTIONS = {"libssl.so.3": SSL_FUNCTIONS, "libcrypto.so.3": CRYPTO_FUNCTIONS}
 
