@@ -19,8 +19,9 @@ enum { FORMAT_SIZE = 24 };
 enum { ARRAY_ROWS = 65536 };
 
 static void write_format(const qe_arrow_column *column, char *out) {
-  static const char *const FORMATS[] = {"n", "l",   "g",   "u",    "z",
-                                        "b", "tdD", "ttu", "tsu:", "tsu:UTC"};
+  static const char *const FORMATS[] = {"n",   "l",   "g",    "u",       "z",  "b",
+                                        "tdD", "ttu", "tsu:", "tsu:UTC", "d:", "s",
+                                        "i",   "f",   "w:16", "tin",     "+l"};
   if (column->kind == QE_ARROW_DECIMAL128) {
     (void)snprintf(out, FORMAT_SIZE, "d:%d,%d", (int)column->precision,
                    (int)column->scale);
@@ -66,6 +67,40 @@ static schema_memory *begin_schema(const char *name, struct ArrowSchema *out) {
   return NULL;
 }
 
+/* What the metadata of a field looks like is told beside ArrowSchema.metadata: pairs of
+ * texts, each with its size, in the machine's own order. */
+static const char UUID_METADATA[] =
+    "\2\0\0\0\24\0\0\0ARROW:extension:name\12\0\0\0arrow.uuid"
+    "\30\0\0\0ARROW:extension:metadata\0\0\0";
+
+static bool describe_column(const qe_arrow_column *column, schema_memory *memory,
+                            struct ArrowSchema *out);
+
+/* The one child of a list, which Arrow calls `item`. */
+static bool add_element_schema(const qe_arrow_column *list, schema_memory *memory,
+                               struct ArrowSchema *out) {
+  qe_arrow_column element = qe__arrow_element(list);
+  schema_memory *child;
+
+  memory->children = qe__zalloc(sizeof *memory->children);
+  memory->pointers = qe__zalloc(sizeof *memory->pointers);
+  if (!memory->children || !memory->pointers) return false;
+  out->children = memory->pointers;
+  child = begin_schema("item", memory->children);
+  if (!child) return false;
+  memory->pointers[0] = memory->children;
+  out->n_children = 1;
+  return describe_column(&element, child, memory->children);
+}
+
+static bool describe_column(const qe_arrow_column *column, schema_memory *memory,
+                            struct ArrowSchema *out) {
+  write_format(column, memory->format);
+  out->flags = NULLABLE;
+  if (column->kind == QE_ARROW_UUID) out->metadata = UUID_METADATA;
+  return column->kind != QE_ARROW_LIST || add_element_schema(column, memory, out);
+}
+
 static bool add_child_schemas(const qe_arrow_column *columns, int32_t count,
                               schema_memory *memory, struct ArrowSchema *out) {
   if (count == 0) return true;
@@ -76,10 +111,9 @@ static bool add_child_schemas(const qe_arrow_column *columns, int32_t count,
   for (int32_t i = 0; i < count; i++) {
     schema_memory *child = begin_schema(columns[i].name, &memory->children[i]);
     if (!child) return false;
-    write_format(&columns[i], child->format);
-    memory->children[i].flags = NULLABLE;
     memory->pointers[i] = &memory->children[i];
     out->n_children = i + 1;
+    if (!describe_column(&columns[i], child, &memory->children[i])) return false;
   }
   return true;
 }
@@ -134,6 +168,31 @@ static void hand_over(array_memory *memory, int index, void *buffer) {
   memory->buffers[index] = buffer;
 }
 
+static void take_offsets(array_memory *memory, qe_column *column) {
+  hand_over(memory, 1, column->offsets);
+  column->offsets = NULL;
+  column->offsets_capacity = 0;
+}
+
+static bool add_child_array(const qe_arrow_column *wanted, qe_column *column,
+                            int64_t first_row, int64_t row_count,
+                            struct ArrowArray *out);
+
+/* Moves the elements of a list into the array's one child. */
+static bool add_elements(const qe_arrow_column *list, qe_column *column,
+                         array_memory *memory, struct ArrowArray *out) {
+  qe_arrow_column element = qe__arrow_element(list);
+
+  memory->children = qe__zalloc(sizeof *memory->children);
+  memory->pointers = qe__zalloc(sizeof *memory->pointers);
+  if (!memory->children || !memory->pointers) return false;
+  out->children = memory->pointers;
+  memory->pointers[0] = memory->children;
+  out->n_children = 1;
+  return add_child_array(&element, column->child, 0, column->child_count,
+                         memory->children);
+}
+
 /* Moves a converted column's buffers into an array. */
 static bool add_child_array(const qe_arrow_column *wanted, qe_column *column,
                             int64_t first_row, int64_t row_count,
@@ -155,11 +214,13 @@ static bool add_child_array(const qe_arrow_column *wanted, qe_column *column,
     column->validity = NULL;
     column->validity_capacity = 0;
   }
+  if (wanted->kind == QE_ARROW_LIST) {
+    take_offsets(memory, column);
+    return add_elements(wanted, column, memory, out);
+  }
   if (has_offsets) {
-    hand_over(memory, 1, column->offsets);
+    take_offsets(memory, column);
     hand_over(memory, 2, column->bytes.data);
-    column->offsets = NULL;
-    column->offsets_capacity = 0;
     column->bytes = (qe_bytes){.first_capacity = column->bytes.size};
   } else {
     hand_over(memory, 1, column->values);
@@ -180,12 +241,12 @@ static bool add_child_arrays(const qe_arrow_column *columns, qe_batch *batch,
   if (!memory->children || !memory->pointers) return false;
   out->children = memory->pointers;
   for (int32_t i = 0; i < count; i++) {
+    memory->pointers[i] = &memory->children[i];
+    out->n_children = i + 1;
     if (!add_child_array(&columns[i], &batch->columns[i], first_row, batch->row_count,
                          &memory->children[i])) {
       return false;
     }
-    memory->pointers[i] = &memory->children[i];
-    out->n_children = i + 1;
   }
   return true;
 }
@@ -318,16 +379,24 @@ static qe_arrow_kind kind_of_values(const qe_column *column, bool is_whole) {
   }
 }
 
-static void choose_column(const qe_column_meta *meta, const qe_column *column,
-                          bool is_whole, qe_arrow_column *out) {
+/* By type and width; what has no Arrow type of its own is text. */
+static qe_arrow_kind kind_of_type(qe_type type, int32_t width) {
   static const qe_arrow_kind KINDS[] = {
       QE_ARROW_NULL,      QE_ARROW_INT64,       QE_ARROW_FLOAT64, QE_ARROW_UTF8,
       QE_ARROW_BINARY,    QE_ARROW_BOOLEAN,     QE_ARROW_DATE32,  QE_ARROW_TIME64,
-      QE_ARROW_TIMESTAMP, QE_ARROW_TIMESTAMPTZ, QE_ARROW_FLOAT64, QE_ARROW_BINARY,
-      QE_ARROW_UTF8,      QE_ARROW_BINARY,      QE_ARROW_BINARY,  QE_ARROW_UTF8,
-      QE_ARROW_BINARY};
+      QE_ARROW_TIMESTAMP, QE_ARROW_TIMESTAMPTZ, QE_ARROW_UTF8,    QE_ARROW_UUID,
+      QE_ARROW_UTF8,      QE_ARROW_INTERVAL,    QE_ARROW_UTF8,    QE_ARROW_UTF8,
+      QE_ARROW_UTF8};
 
-  out->name = meta->name;
+  if (type == QE_TYPE_INTEGER && width == 2) return QE_ARROW_INT16;
+  if (type == QE_TYPE_INTEGER && width == 4) return QE_ARROW_INT32;
+  if (type == QE_TYPE_FLOAT && width == 4) return QE_ARROW_FLOAT32;
+  return KINDS[type];
+}
+
+void qe__arrow_choose(const qe_column_meta *meta, const qe_column *column,
+                      bool is_whole, qe_arrow_column *out) {
+  *out = (qe_arrow_column){.name = meta->name, .type = meta->type};
   if (meta->type == QE_TYPE_ANY) {
     out->kind = kind_of_values(column, is_whole);
   } else if (meta->type == QE_TYPE_DECIMAL && meta->precision >= 1 &&
@@ -335,8 +404,14 @@ static void choose_column(const qe_column_meta *meta, const qe_column *column,
     out->kind = QE_ARROW_DECIMAL128;
     out->precision = meta->precision;
     out->scale = meta->scale;
+  } else if (meta->type == QE_TYPE_DECIMAL && !meta->is_exact) {
+    out->kind = QE_ARROW_FLOAT64;
+  } else if (meta->type == QE_TYPE_NESTED && meta->element_type != QE_TYPE_ANY) {
+    out->kind = QE_ARROW_LIST;
+    out->element = kind_of_type(meta->element_type, meta->element_width);
+    out->element_type = meta->element_type;
   } else {
-    out->kind = KINDS[meta->type];
+    out->kind = kind_of_type(meta->type, meta->width);
   }
 }
 
@@ -353,8 +428,8 @@ static qe_status prepare_stream(qe_statement *statement, stream_memory *memory,
     if (qe__column_is_empty(column, statement->batch.row_count)) {
       column->kind = QE_KIND_NULL;
     }
-    choose_column(&statement->columns[i], column, !statement->is_running,
-                  &memory->columns[i]);
+    qe__arrow_choose(&statement->columns[i], column, !statement->is_running,
+                     &memory->columns[i]);
   }
   for (int32_t i = 0; i < statement->column_count && status == QE_OK; i++) {
     status = qe__arrow_convert(&memory->columns[i], &statement->batch.columns[i],

@@ -29,6 +29,8 @@ static int64_t values_size(qe_kind kind, int64_t rows) {
 void qe__column_clear(qe_column *column) {
   qe_type type = column->type;
 
+  if (column->child) qe__column_clear(column->child);
+  qe__free(column->child);
   qe__free(column->validity);
   qe__free(column->values);
   qe__free(column->offsets);
@@ -193,7 +195,13 @@ qe_status qe__column_add_null(qe_column *column, int64_t row, qe_error *error) {
     case QE_KIND_FLOAT64:
     case QE_KIND_TIME:
     case QE_KIND_TIMESTAMP: ((int64_t *)column->values)[row] = 0; break;
-    case QE_KIND_DECIMAL: break; /* no longer filled */
+    case QE_KIND_DECIMAL:
+    case QE_KIND_INT16:
+    case QE_KIND_INT32:
+    case QE_KIND_FLOAT32:
+    case QE_KIND_UUID:
+    case QE_KIND_INTERVAL:
+    case QE_KIND_LIST: break; /* left from Arrow: the next value settles another */
   }
   return QE_OK;
 }

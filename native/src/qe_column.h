@@ -31,25 +31,33 @@ typedef enum qe_kind {
   QE_KIND_TIME,      /* values: int64_t, microseconds from midnight */
   QE_KIND_TIMESTAMP, /* values: int64_t, microseconds from 1970-01-01 */
   QE_KIND_MIXED,     /* kinds, and values and offsets both */
-  QE_KIND_DECIMAL    /* values: 16 bytes a row; made for Arrow alone */
+  QE_KIND_DECIMAL,  /* values: 16 bytes a row; this and what follows: for Arrow alone */
+  QE_KIND_INT16,    /* values: int16_t */
+  QE_KIND_INT32,    /* values: int32_t */
+  QE_KIND_FLOAT32,  /* values: float */
+  QE_KIND_UUID,     /* values: 16 bytes a row */
+  QE_KIND_INTERVAL, /* values: int32_t months and days, int64_t nanoseconds */
+  QE_KIND_LIST      /* offsets into the rows of child */
 } qe_kind;
 
 typedef struct qe_column {
-  qe_type type;       /* as declared; the column's owner sets it once */
-  qe_kind kind;       /* what every value of this batch is */
-  int64_t null_count; /* of this batch */
-  int64_t capacity;   /* rows there is room for */
-  uint8_t *validity;  /* owned; NULL until the first null of the batch */
-  void *values;       /* owned; NULL until needed */
-  int32_t *offsets;   /* owned; NULL until needed */
-  uint8_t *kinds;     /* owned; a qe_kind a row, QE_KIND_MIXED only */
-  qe_bytes bytes;     /* owned */
+  qe_type type;            /* as declared; the column's owner sets it once */
+  qe_kind kind;            /* what every value of this batch is */
+  int64_t null_count;      /* of this batch */
+  int64_t capacity;        /* rows there is room for */
+  uint8_t *validity;       /* owned; NULL until the first null of the batch */
+  void *values;            /* owned; NULL until needed */
+  int32_t *offsets;        /* owned; NULL until needed */
+  uint8_t *kinds;          /* owned; a qe_kind a row, QE_KIND_MIXED only */
+  qe_bytes bytes;          /* owned */
+  struct qe_column *child; /* owned; of a list its elements, else NULL */
+  int64_t child_count;     /* rows of it */
   int64_t validity_capacity, values_capacity, offsets_capacity, kinds_capacity;
 } qe_column;
 
-/* Forgets the rows, keeps the memory and the kind. */
+/* Forgets the rows, keeps the memory and the kind, if it is one that rows have. */
 static inline void qe__column_reset(qe_column *column) {
-  if (column->kind == QE_KIND_MIXED) column->kind = QE_KIND_NULL;
+  if (column->kind >= QE_KIND_MIXED) column->kind = QE_KIND_NULL;
   column->null_count = 0;
   column->bytes.size = 0;
 }

@@ -14,6 +14,10 @@ typedef struct qe_column_meta {
   int32_t precision;
   int32_t scale;
   int32_t width; /* bytes of an integer or float, 0 where not declared */
+  /* Of an array that may be a list: what its elements are; else QE_TYPE_ANY. */
+  qe_type element_type;
+  int32_t element_width;
+  bool is_exact; /* a decimal without precision keeps every digit, as text */
 } qe_column_meta;
 
 /* A prepared statement. It lies in its connection's cache, or is lent to one caller

@@ -135,6 +135,9 @@ void qe__pg_type_describe(const qe_pg_type *type, int32_t modifier,
   meta->width = type ? type->width : 0;
   meta->precision = 0;
   meta->scale = 0;
+  meta->element_type = type ? type->element_type : QE_TYPE_ANY;
+  meta->element_width = type ? type->element_width : 0;
+  meta->is_exact = meta->type == QE_TYPE_DECIMAL;
   /* numeric(p, s): four more than p in the upper half and s, which is signed and has
    * eleven bits, in the lower. One with digits only far before or after the point has
    * no counterpart elsewhere and counts as not declared. */
@@ -319,6 +322,10 @@ static bool close_type(const qe_pg_types *registry, qe_pg_type *type) {
       return true;
     }
     if (type->kind == 'm' && part->kind != 'r') return false;
+    if (type->kind == 'a' && part->decoder != QE_PG_NESTED) {
+      type->element_type = part->type;
+      type->element_width = part->width;
+    }
   }
   type->decoder = QE_PG_NESTED;
   type->type = QE_TYPE_NESTED;

@@ -50,6 +50,8 @@ typedef struct qe_pg_type {
   const char *name; /* static, or owned by the registry */
   int32_t field_count;
   const uint32_t *fields; /* owned by the registry: the types of a composite's parts */
+  qe_type element_type;   /* of an array whose elements have no parts, else ANY */
+  int32_t element_width;
 } qe_pg_type;
 
 /* The types that one connection has learned. Zeroed is empty. Types never move or
