@@ -50,6 +50,9 @@ typedef struct hooks {
   PyObject *adapt;
   /* (value, type, column name, row number) -> object; raises if value is not of type */
   PyObject *convert;
+  /* (type) -> (value as its column keeps it) -> object, where convert() does no more
+   * than that; or None */
+  PyObject *maker_of;
   /* () -> (datetime, date, time, UTC, Decimal), called when first needed */
   PyObject *load_types;
   /* the main thread's identifier, an int */
@@ -72,7 +75,8 @@ struct qe_python {
   PyTypeObject *reader_type;
   maker timestamp, timestamptz, date, time; /* ready once decimal is there */
   PyObject *utc;
-  PyObject *decimal; /* NULL until load_types was asked */
+  PyObject *decimal;                    /* NULL until load_types was asked */
+  PyObject *makers[QE_TYPE_NESTED + 1]; /* by qe_type; NULL until maker_of was asked */
 };
 
 typedef struct session {
@@ -676,6 +680,34 @@ static PyObject *make_decimal(const reader *self, PyObject *plain) {
   return decimal;
 }
 
+static PyObject *convert(const reader *self, const qe_column_meta *meta, int64_t row,
+                         PyObject *plain) {
+  return PyObject_CallFunction(self->python->hooks.convert, "OisL", plain,
+                               (int)meta->type, meta->name,
+                               (long long)(self->row_offset + row + 1));
+}
+
+/* What makes values of the type, borrowed; NULL with an exception. */
+static PyObject *maker_for(qe_python *python, qe_type type) {
+  if (!python->makers[type]) {
+    python->makers[type] =
+        PyObject_CallFunction(python->hooks.maker_of, "i", (int)type);
+  }
+  return python->makers[type];
+}
+
+/* With a maker that knows nothing of rows; what it refuses convert() refuses too, and
+ * says where. */
+static PyObject *make_with_maker(const reader *self, const qe_column_meta *meta,
+                                 int64_t row, PyObject *plain) {
+  PyObject *maker = maker_for(self->python, meta->type);
+  PyObject *value = maker ? PyObject_CallFunctionObjArgs(maker, plain, NULL) : NULL;
+
+  if (value || !PyErr_ExceptionMatches(PyExc_Exception)) return value;
+  PyErr_Clear();
+  return convert(self, meta, row, plain);
+}
+
 /* A value in a column declared to hold another type: a number in a DECIMAL is made
  * one; text with a zone in a TIMESTAMP, and anything that does not fit, is the hook's.
  */
@@ -686,14 +718,13 @@ static PyObject *make_declared(const reader *self, int32_t index, int64_t row,
   PyObject *value = NULL;
 
   if (!plain || plain == Py_None) return plain;
-  if (meta->type == QE_TYPE_DECIMAL && kind != QE_KIND_BLOB) {
+  if (self->python->hooks.maker_of != Py_None) {
+    value = make_with_maker(self, meta, row, plain);
+  } else if (meta->type == QE_TYPE_DECIMAL && kind != QE_KIND_TEXT &&
+             kind != QE_KIND_BLOB) {
     value = make_decimal(self, plain);
-  }
-  if (!value && kind == QE_KIND_TEXT) PyErr_Clear(); /* the hook says it better */
-  if (!value && !PyErr_Occurred()) {
-    value = PyObject_CallFunction(self->python->hooks.convert, "OisL", plain,
-                                  (int)meta->type, meta->name,
-                                  (long long)(self->row_offset + row + 1));
+  } else {
+    value = convert(self, meta, row, plain);
   }
   Py_DECREF(plain);
   return value;
@@ -780,9 +811,9 @@ static PyObject *make_row(const reader *self, int64_t row) {
   PyObject *tuple =
       count <= PACKED_VALUES ? make_few(self, row, count) : make_many(self, row, count);
 
-  /* A row holds only values that refer to nothing, so it can never be part of a cycle
-   * and the collector need not look at it; it would find that out itself later. */
-  if (tuple) PyObject_GC_UnTrack(tuple);
+  /* A row of values that refer to nothing can never be part of a cycle, and the
+   * collector need not look at it; it would find that out itself later. */
+  if (tuple && !self->statement->has_containers) PyObject_GC_UnTrack(tuple);
   return tuple;
 }
 

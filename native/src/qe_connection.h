@@ -35,6 +35,7 @@ struct qe_statement {
   /* Numbers of types, where the database has such for parameters; the backend's. */
   const uint32_t *parameter_types;
   qe_bytes parameters;    /* copies of texts and blobs bound to a running statement */
+  bool has_containers;    /* a column's values are made of other values */
   bool is_ready;          /* prepared to the end */
   bool is_reading;        /* its rows are read as they are asked for */
   bool opens_transaction; /* with autocommit off, wants one to be open */

@@ -327,9 +327,17 @@ static qe_status describe_columns(qe_statement *statement, qe_error *error) {
 
     field->type = qe__pg_type_find(&native->types, field->oid);
     qe__pg_type_describe(field->type, field->typmod, column);
+    statement->has_containers = statement->has_containers ||
+                                column->type == QE_TYPE_JSON ||
+                                column->type == QE_TYPE_NESTED;
     column->name = qe__copy_text(field->name, (int64_t)strlen(field->name));
-    if (!column->name) return no_memory(error);
     statement->column_count = i + 1;
+    if (field->type && field->type->name) {
+      const char *named = field->type->name;
+      column->declared_type = qe__copy_text(named, (int64_t)strlen(named));
+      if (!column->declared_type) return no_memory(error);
+    }
+    if (!column->name) return no_memory(error);
   }
   return QE_OK;
 }
@@ -355,6 +363,7 @@ static qe_status describe_parameters(qe_statement *statement, qe_error *error) {
 static void forget_shape(qe_statement *statement) {
   for (int32_t i = 0; i < statement->column_count; i++) {
     qe__free(statement->columns[i].name);
+    qe__free(statement->columns[i].declared_type);
   }
   for (int32_t i = 0; statement->parameter_names && i < statement->parameter_count;
        i++) {

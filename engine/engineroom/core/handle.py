@@ -97,8 +97,14 @@ def _convert_typed(value: object, declared: int, column: str, row: int) -> objec
     return convert(value, declared, column, row)
 
 
-# By backend, where it is not `_convert`.
-_CONVERTERS = {"postgres": _convert_typed}
+def _maker_of(declared: int) -> object:
+    from engineroom.core.postgres_values import maker_of
+
+    return maker_of(declared)
+
+
+# How values are converted, by backend: what has to see the row, and what has not.
+_CONVERTERS = {"sqlite": (_convert, None), "postgres": (_convert_typed, _maker_of)}
 
 
 def _load_types() -> tuple[Any, ...]:
@@ -119,8 +125,13 @@ def _python_half(engine: Engine) -> Any:
         half = _python_halves.get(engine.backend)
         if half is None:
             ffi, lib = engine.ffi, engine.lib
-            convert = _CONVERTERS.get(engine.backend, _convert)
-            hooks = (_make_error, _adapt, convert, _load_types, _main_thread())
+            hooks = (
+                _make_error,
+                _adapt,
+                *_CONVERTERS[engine.backend],
+                _load_types,
+                _main_thread(),
+            )
             error = ffi.new("qe_error *")
             out = ffi.new("qe_python **")
             # The engine holds its own references before the call returns.
