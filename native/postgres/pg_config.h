@@ -47,7 +47,6 @@
 #define HAVE__BUILTIN_CLZ 1
 #define HAVE__BUILTIN_CTZ 1
 #define HAVE__BUILTIN_OP_OVERFLOW 1
-#define HAVE__BUILTIN_POPCOUNT 1
 #define HAVE__BUILTIN_TYPES_COMPATIBLE_P 1
 #define HAVE__BUILTIN_UNREACHABLE 1
 #define HAVE__STATIC_ASSERT 1
@@ -55,6 +54,7 @@
 #define PG_CXX_PRINTF_ATTRIBUTE gnu_printf
 #define pg_restrict __restrict
 /* Strict C11 has no `typeof`. */
+#define HAVE_TYPEOF 1
 #define typeof __typeof__
 
 /* Headers, types and functions that are everywhere. */
@@ -65,7 +65,6 @@
 #define HAVE_SOCKLEN_T 1
 #define HAVE_STRERROR_R 1
 #define HAVE_STRINGS_H 1
-#define HAVE_TERMIOS_H 1
 #define HAVE_DECL_STRNLEN 1
 
 #if defined(__APPLE__)
@@ -73,23 +72,19 @@
 #define HAVE_DECL_STRCHRNUL 0
 /* The symbol is there, the declaration is not. */
 #define HAVE_DECL_FDATASYNC 0
-#define HAVE_DECL_F_FULLFSYNC 1
 #define HAVE_DECL_MEMSET_S 1
 #define HAVE_DECL_STRLCAT 1
 #define HAVE_DECL_STRLCPY 1
 #define HAVE_DECL_TIMINGSAFE_BCMP 1
 #define HAVE_GETPEEREID 1
 #define HAVE_SYS_UCRED_H 1
-#define HAVE_TIMINGSAFE_BCMP 1
 #define STRERROR_R_INT 1
 #else
 #define HAVE_DECL_STRCHRNUL 1
 #define HAVE_DECL_FDATASYNC 1
-#define HAVE_DECL_F_FULLFSYNC 0
 #define HAVE_DECL_MEMSET_S 0
 #define HAVE_DECL_TIMINGSAFE_BCMP 0
 #define HAVE_EXPLICIT_BZERO 1
-#define HAVE_PTHREAD_BARRIER_WAIT 1
 #include <features.h> /* which libc it is */
 #if defined(__GLIBC__)
 /* strlcpy and strlcat came with glibc 2.38; strerror_r returns text by _GNU_SOURCE. */
