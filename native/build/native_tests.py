@@ -46,7 +46,8 @@ _PROGRAMS = ("test_", "fuzz_")
 _WIRE_FILES = tuple(
     f"qe_postgres_{name}.c"
     for name in (
-        "decode", "encode", "nested", "network", "numeric", "type", "type_table",
+        "array_text", "decode", "encode", "nested", "network", "numeric", "type",
+        "type_table",
     )
 )  # fmt: skip
 _COMMON = ("-c", "-std=c11", "-O1", "-g", "-fno-omit-frame-pointer", "-DQE_TEST_ALLOC")

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "qe_error.h"
+#include "qe_postgres_array_text.h"
 #include "qe_postgres_nested.h"
 #include "qe_postgres_network.h"
 #include "qe_postgres_numeric.h"
@@ -171,14 +172,19 @@ qe_status qe__pg_decode_text(const qe_pg_type *type, const uint8_t *data, int64_
 static qe_status add_made(const qe_pg_types *registry, const qe_pg_type *type,
                           qe_column *column, int64_t row, const uint8_t *data,
                           int64_t size, qe_error *error) {
-  bool is_nested = type->decoder == QE_PG_NESTED;
+  bool is_nested = type->type == QE_TYPE_NESTED;
   qe_kind kind = is_nested ? QE_KIND_BLOB : QE_KIND_TEXT;
   int64_t before = column->bytes.size;
   qe_status status = qe__column_begin_bytes(column, row, kind, error);
 
   if (status != QE_OK) return status;
-  status = is_nested ? qe__pg_nested(registry, type, data, size, &column->bytes, error)
-                     : qe__pg_decode_text(type, data, size, &column->bytes, error);
+  if (type->decoder == QE_PG_NESTED) {
+    status = qe__pg_nested(registry, type, data, size, &column->bytes, error);
+  } else if (type->decoder == QE_PG_ARRAY_TEXT) {
+    status = qe__pg_array_text(type, data, size, &column->bytes, error);
+  } else {
+    status = qe__pg_decode_text(type, data, size, &column->bytes, error);
+  }
   if (status == QE_OK) {
     qe__column_end_bytes(column, row, kind);
   } else {
@@ -272,6 +278,7 @@ qe_status qe__pg_decode(const qe_pg_types *registry, const qe_pg_type *type,
     case QE_PG_NUMERIC:
     case QE_PG_NETWORK:
     case QE_PG_JSONB:
+    case QE_PG_ARRAY_TEXT:
     case QE_PG_NESTED: break;
   }
   return add_made(registry, type, column, row, data, size, error);

@@ -446,6 +446,7 @@ static qe_status add_value(nested_walk *walk, const qe_pg_type *type, cursor *va
     case QE_PG_TIMETZ: return add_record(walk, type, value);
     case QE_PG_NESTED: return add_parts(walk, type, value, depth);
     case QE_PG_TEXT:
+    case QE_PG_ARRAY_TEXT:
     case QE_PG_VOID: break; /* find_part() lets neither in */
   }
   return malformed(walk, type, "has no binary form");

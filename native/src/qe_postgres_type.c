@@ -20,7 +20,7 @@ enum { TYPES_MAX = 1 << 16, FIELDS_MAX = 1 << 14 };
  * type that sends itself as PostgreSQL's text does, such as citext, is a string. */
 const char QE_PG_TYPES_QUERY[] =
     "WITH RECURSIVE wanted(oid) AS ("
-    " SELECT unnest($1::text::oid[])"
+    " SELECT pg_catalog.unnest($1::text::oid[])"
     " UNION"
     " SELECT part.oid FROM wanted"
     " JOIN pg_catalog.pg_type t ON t.oid = wanted.oid,"
@@ -31,7 +31,7 @@ const char QE_PG_TYPES_QUERY[] =
     "   (SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid)"
     "  WHEN t.typtype = 'm' THEN"
     "   (SELECT r.rngtypid FROM pg_catalog.pg_range r"
-    "    WHERE (to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)"
+    "    WHERE (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)"
     "  END"
     "  UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a"
     "  WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0"
@@ -40,7 +40,9 @@ const char QE_PG_TYPES_QUERY[] =
     ") SELECT w.oid::text,"
     " CASE"
     "  WHEN t.oid IS NULL THEN 'b'"
-    "  WHEN t.typinput = 'pg_catalog.array_in'::regproc THEN 'a'"
+    "  WHEN t.typinput = 'pg_catalog.array_in'::regproc THEN 'a' ||"
+    "   coalesce((SELECT e.typdelim::text FROM pg_catalog.pg_type e"
+    "    WHERE e.oid = t.typelem), ',')"
     "  WHEN t.typtype <> 'b' THEN t.typtype::text"
     "  WHEN t.typname = 'hstore' AND EXISTS (SELECT FROM pg_catalog.pg_depend d"
     "   JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid"
@@ -59,7 +61,7 @@ const char QE_PG_TYPES_QUERY[] =
     "   (SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid)"
     "  WHEN t.typtype = 'm' THEN"
     "   (SELECT r.rngtypid FROM pg_catalog.pg_range r"
-    "    WHERE (to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)"
+    "    WHERE (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)"
     "  END, 0)::text,"
     " coalesce(a.atttypid, 0)::text"
     " FROM wanted w"
@@ -116,6 +118,7 @@ qe_kind qe__pg_type_kind(const qe_pg_type *type) {
     case QE_PG_UUID:
     case QE_PG_INTERVAL:
     case QE_PG_TIMETZ:
+    case QE_PG_ARRAY_TEXT:
     case QE_PG_NESTED: return QE_KIND_BLOB;
     case QE_PG_VOID: return QE_KIND_NULL;
     case QE_PG_TEXT:
@@ -190,7 +193,7 @@ static qe_status reserve(qe_pg_types *registry, int32_t extra, qe_error *error) 
 /* One row of the answer. */
 typedef struct catalog_row {
   uint32_t oid, element, field;
-  char kind;
+  char kind, delimiter;
   const char *name; /* borrowed, not terminated */
   int64_t name_size;
 } catalog_row;
@@ -229,8 +232,9 @@ static bool read_row(const qe_batch *rows, int64_t row, catalog_row *out) {
   int64_t kind_size;
   const char *kind = text_at(rows, 1, row, &kind_size);
 
-  if (!kind || kind_size != 1) return false;
+  if (!kind || kind_size < 1 || kind_size > (kind[0] == 'a' ? 2 : 1)) return false;
   out->kind = kind[0];
+  out->delimiter = kind_size == 2 ? kind[1] : ',';
   out->name = text_at(rows, 2, row, &out->name_size);
   return out->name && read_oid(rows, 0, row, &out->oid) && out->oid != 0 &&
          read_oid(rows, 3, row, &out->element) && read_oid(rows, 4, row, &out->field);
@@ -264,6 +268,7 @@ static qe_status make_type(const qe_batch *rows, int64_t first, int64_t count,
   type->oid = row.oid;
   type->kind = row.kind;
   type->element = row.element;
+  type->delimiter = row.delimiter;
   set_decoder(type);
   type->name = qe__copy_text(row.name, row.name_size);
   if (row.field != 0) fields = qe__zalloc((int64_t)sizeof *fields * count);
@@ -332,6 +337,15 @@ static bool close_type(const qe_pg_types *registry, qe_pg_type *type) {
   return true;
 }
 
+/* An array whose elements turned out to be text is read from its text. */
+static void open_array(const qe_pg_types *registry, qe_pg_type *type) {
+  if (type->kind != 'a' || type->decoder != QE_PG_TEXT) return;
+  if (!qe__pg_type_find(registry, type->element)) return;
+  type->decoder = QE_PG_ARRAY_TEXT;
+  type->type = QE_TYPE_NESTED;
+  type->element_type = QE_TYPE_TEXT;
+}
+
 /* From the innermost outwards, until nothing changes. What is made of itself, which no
  * honest server has, stays text, and so does what is deeper than a value may be. */
 static void close_types(qe_pg_types *registry) {
@@ -344,6 +358,9 @@ static void close_types(qe_pg_types *registry) {
         is_changed = true;
       }
     }
+  }
+  for (int32_t i = 0; i < registry->capacity; i++) {
+    if (registry->slots[i]) open_array(registry, registry->slots[i]);
   }
 }
 

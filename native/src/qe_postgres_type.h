@@ -6,9 +6,10 @@
 
 #include "qe_connection.h"
 
-/* How a value is read. All but the first want the binary format. */
+/* How a value is read. All but the first two want the binary format. */
 typedef enum qe_pg_decoder {
-  QE_PG_TEXT = 0, /* text format: a type that has no decoder of ours */
+  QE_PG_TEXT = 0,       /* text format: a type that has no decoder of ours */
+  QE_PG_ARRAY_TEXT = 1, /* text format too: an array of such a type */
   QE_PG_INT2,
   QE_PG_INT4,
   QE_PG_INT8,
@@ -52,6 +53,7 @@ typedef struct qe_pg_type {
   const uint32_t *fields; /* owned by the registry: the types of a composite's parts */
   qe_type element_type;   /* of an array whose elements have no parts, else ANY */
   int32_t element_width;
+  char delimiter; /* between the elements of an array as text */
 } qe_pg_type;
 
 /* The types that one connection has learned. Zeroed is empty. Types never move or
@@ -68,7 +70,7 @@ const qe_pg_type *qe__pg_type_find(const qe_pg_types *registry, uint32_t oid);
 
 /* Whether values are to be asked for in the binary format. type may be NULL. */
 static inline bool qe__pg_type_is_binary(const qe_pg_type *type) {
-  return type && type->decoder != QE_PG_TEXT;
+  return type && type->decoder > QE_PG_ARRAY_TEXT;
 }
 
 /* What a column of the type is in memory, so that it can be settled before its first

@@ -192,8 +192,13 @@ static void begin_input(input *to) {
 
   to->size = CHOICE_SIZE;
   if (first < VALUE_COUNT) {
-    choice = choice_of(VALUES[first].oid);
-    add_bytes(to, VALUES[first].data, (int)VALUES[first].size);
+    const recorded_value *value = &VALUES[first];
+    choice = choice_of(value->oid);
+    if (qe__pg_type_is_binary(qe__pg_type_find(recorded_types(), value->oid))) {
+      add_bytes(to, value->data, (int)value->size);
+    } else {
+      add_bytes(to, value->text, (int)strlen(value->text));
+    }
   } else {
     for (int row = pick(CATALOG_COUNT); row < CATALOG_COUNT; row++) {
       for (int i = 0; i < 5; i++) {
@@ -220,10 +225,14 @@ static void put_number(input *to, int at) {
 }
 
 static void change(input *to) {
+  static const char MARKS[] = "{}[]=,;:\"\\ 01N";
   int at = CHOICE_SIZE + (to->size > CHOICE_SIZE ? pick(to->size - CHOICE_SIZE) : 0);
   int other = pick(VALUE_COUNT);
 
-  switch (pick(7)) {
+  switch (pick(8)) {
+    case 7:
+      if (at < to->size) to->data[at] = (uint8_t)MARKS[pick((int)sizeof MARKS - 1)];
+      break;
     case 0: to->size = at; break;
     case 1: add_bytes(to, VALUES[other].data, (int)VALUES[other].size); break;
     case 2: to->data[1] = (uint8_t)next_random(); break;

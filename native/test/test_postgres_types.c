@@ -490,6 +490,22 @@ static void test_nested_values_that_lie_are_refused(void) {
       {2249, 12, "\0\0\0\1\0\0\x03\x16\0\0\0\0",
        "A value of type record holds one of type money (790), which can be read as "
        "text only: cast it to text in the query"},
+      {791, 2, "{1", "A value of type money[] is not the text of an array"},
+      {791, 0, "", "A value of type money[] is not the text of an array"},
+      {791, 4, "{,1}", "A value of type money[] is not the text of an array"},
+      {791, 5, "{1}{}", "A value of type money[] is not the text of an array"},
+      {791, 7, "{1,{2}}", "A value of type money[] is not the text of an array"},
+      {791, 11, "{{1},{2,3}}", "A value of type money[] is not the text of an array"},
+      {791, 7, "{{},{}}", "A value of type money[] is not the text of an array"},
+      {791, 5, "{\"1\\}", "A value of type money[] is not the text of an array"},
+      {791, 9, "[0:1]={1}", "A value of type money[] is not the text of an array"},
+      {791, 20, "[99999999999:1]={1,}",
+       "A value of type money[] is not the text of an array"},
+      {791, 14, "[1:1][1:1]={1}",
+       "A value of type money[] is not the text of an array"},
+      {791, 15, "{{{{{{{1}}}}}}}",
+       "A value of type money[] is not the text of an array"},
+      {791, 3, "{\xff}", "A value of type money[] is not UTF-8 from byte 1 on"},
       {2249, 12, "\0\0\0\1\0\x0f\x42\x40\0\0\0\0",
        "A value of type record holds one of type unknown (1000000), which can be read "
        "as text only: cast it to text in the query"},
@@ -637,6 +653,7 @@ static void test_built_in_types_are_in_order_and_whole(void) {
     if (type->element == 0) continue;
     CHECK(part != NULL);
     if (part) CHECK_INT(qe__pg_type_is_binary(type), qe__pg_type_is_binary(part));
+    CHECK_INT(type->type, QE_TYPE_NESTED);
   }
 }
 

@@ -180,6 +180,22 @@ array['{1,2}'::smalls]
 array['a=>b'::hstore]
 'MiXed'::citext
 '{MiXed}'::citext[]
+1234.5::money
+'101'::bit(3)
+'08:00:2b:01:02:03'::macaddr
+'(1,2.5)'::point
+'a b'::tsvector
+'16/B374D848'::pg_lsn
+'{$1.00,NULL,"-$1,234.50"}'::money[]
+'[0:1][2:3]={{101,NULL},{000,111}}'::bit(3)[]
+'{}'::macaddr[]
+'{"08:00:2b:01:02:03"}'::macaddr[]
+'{"(1,2.5)","(0,0)"}'::point[]
+'{(2,2),(1,1);(4,4),(3,3)}'::box[]
+array['a ''b\"c'' \\ d'::tsvector]
+'{pg_class,pg_type}'::regclass[]
+'(1,$2.00)'::priced
+array['(1,$2.00)'::priced, NULL]
 ROW(1, 'x'::text, NULL::int8, ARRAY[1.5])
 array[ROW(1, true)]
 """
