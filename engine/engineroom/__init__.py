@@ -16,6 +16,12 @@ from engineroom.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from engineroom.core.adapters import register_adapter as register_adapter
+    from engineroom.core.adapters import register_converter as register_converter
+    from engineroom.core.interval import Interval as Interval
+    from engineroom.core.nested import Array as Array
+    from engineroom.core.nested import Multirange as Multirange
+    from engineroom.core.nested import Range as Range
     from engineroom.dbapi import ArrowResult as ArrowResult
     from engineroom.dbapi import Connection as Connection
     from engineroom.dbapi import Cursor as Cursor
@@ -49,6 +55,9 @@ threadsafety = 1  # threads may share the module, not connections
 paramstyle = "qmark"  # and `:name` with a mapping
 
 _HOMES = {
+    "engineroom.core.adapters": ("register_adapter", "register_converter"),
+    "engineroom.core.interval": ("Interval",),
+    "engineroom.core.nested": ("Array", "Multirange", "Range"),
     "engineroom.dbapi": ("ArrowResult", "Connection", "Cursor", "connect"),
     "engineroom.dbapi.types": (
         "BINARY",
@@ -85,6 +94,7 @@ __all__ = [
     "NUMBER",
     "ROWID",
     "STRING",
+    "Array",
     "ArrowResult",
     "Binary",
     "Connection",
@@ -97,9 +107,12 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InternalError",
+    "Interval",
+    "Multirange",
     "NotSupportedError",
     "OperationalError",
     "ProgrammingError",
+    "Range",
     "Time",
     "TimeFromTicks",
     "Timestamp",
@@ -109,6 +122,8 @@ __all__ = [
     "apilevel",
     "connect",
     "paramstyle",
+    "register_adapter",
+    "register_converter",
     "threadsafety",
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from engineroom import errors
 from engineroom.connection import open_connection
 from engineroom.dbapi.cursor import Cursor
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from engineroom.connection import Location
     from engineroom.connection.transaction import Transaction
     from engineroom.core import Handle
+    from engineroom.core.adapters import Adapter, Adapters, Converter
     from engineroom.dbapi.cursor import Parameters
 
 __all__ = ["Connection", "connect"]
@@ -69,6 +72,7 @@ class Connection:
         self._session = handle.session
         self._autocommit = location.settings.get("autocommit") == "on"
         self._depth = 0
+        self._adapters: Adapters | None = None
 
     def cursor(self) -> Cursor:
         """Return a new cursor.
@@ -81,7 +85,36 @@ class Connection:
                 "The connection is closed",
                 hint="open a new connection with `engineroom.connect()`",
             )
-        return Cursor(self, self._session.reader())
+        reader = self._session.reader()
+        adapters = self._adapters or self._global_adapters()
+        return Cursor(self, reader if adapters is None else adapters.around(reader))
+
+    @staticmethod
+    def _global_adapters() -> Adapters | None:
+        # Nobody has registered any while the module is not even loaded.
+        module = sys.modules.get("engineroom.core.adapters")
+        return None if module is None else module.ADAPTERS
+
+    def register_adapter(self, python_type: type, adapter: Adapter | None) -> None:
+        """Tell how objects of a class are sent, on this connection's next cursors.
+
+        As `engineroom.register_adapter()`, and before what that was told.
+        """
+        self._own_adapters().add_adapter(python_type, adapter)
+
+    def register_converter(self, type_name: str, converter: Converter | None) -> None:
+        """Tell what a column's values become, on this connection's next cursors.
+
+        As `engineroom.register_converter()`, and before what that was told.
+        """
+        self._own_adapters().add_converter(type_name, converter)
+
+    def _own_adapters(self) -> Adapters:
+        from engineroom.core.adapters import ADAPTERS, Adapters
+
+        if self._adapters is None:
+            self._adapters = Adapters(ADAPTERS)
+        return self._adapters
 
     def execute(self, operation: str, parameters: Parameters = None) -> Cursor:
         """Run one statement with a new cursor, and return the cursor."""
