@@ -105,6 +105,9 @@ class Interval:
 
     def __str__(self) -> str:
         """Return PostgreSQL's text, which every one of its versions reads."""
+        days = f"{self.months} mons {self.days} days"
+        if self.microseconds == -_MICROSECONDS:  # too low for the server's clock
+            return f"{days} {self.microseconds} microseconds"
         seconds, fraction = divmod(abs(self.microseconds), 1_000_000)
         minutes, seconds = divmod(seconds, 60)
         hours, minutes = divmod(minutes, 60)
@@ -112,7 +115,7 @@ class Interval:
         if fraction:
             clock += f".{fraction:06}"
         sign = "-" if self.microseconds < 0 else ""
-        return f"{self.months} mons {self.days} days {sign}{clock}"
+        return f"{days} {sign}{clock}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Interval, self._parts()
