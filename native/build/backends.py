@@ -67,10 +67,14 @@ class Backend:
         return f"{self.module}.abi3.so"
 
     @property
+    def headers(self) -> tuple[str, ...]:
+        """Where its source's headers are, by their roots."""
+        return self.source_folders or (f"{{{self.source}}}",)
+
+    @property
     def folders(self) -> tuple[str, ...]:
-        """Where the headers are, by their roots."""
-        named = self.source_folders or (f"{{{self.source}}}",)
-        return (*named, *(("{openssl}/include",) if self.speaks_tls else ()))
+        """Where all headers are that it includes, OpenSSL's too."""
+        return (*self.headers, *(("{openssl}/include",) if self.speaks_tls else ()))
 
     def files_for(self, libc: str) -> tuple[str, ...]:
         """Return which files of its source are compiled where this is the libc."""

@@ -1,9 +1,11 @@
 """Compiles and runs the C tests under sanitisers, with a compiler of the machine.
 
-Each `native/test/test_*.c` is a program of its own, and so is each `fuzz_*.c`, which
-runs for some seconds from a fixed seed. The other files there are linked into all of
-them, and so are the engine's files and its database library. Here zig would not do: it
-has no address sanitiser. A second compiler also reads our C with other eyes.
+Each `test_*.c` is a program of its own, and so is each `fuzz_*.c`, which runs for some
+seconds from a fixed seed. Those in `native/test` are linked with SQLite's engine and
+the other files there; those in `native/test/pipe` with PostgreSQL's, and in place of
+libpq with a server that is a script, so that every byte of it can be decided. Here zig
+would not do: it has no address sanitiser. A second compiler also reads our C with other
+eyes.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ _TEST_SECONDS = 300
 _PROGRAMS = ("test_", "fuzz_")
 # Of another backend's files those that include no library: wire values and types.
 _WIRE_FILES = tuple(
-    f"qe_postgres_{name}.c"
+    f"native/src/qe_postgres_{name}.c"
     for name in (
         "array_text", "decode", "encode", "nested", "network", "numeric", "type",
         "type_table",
@@ -149,15 +151,18 @@ def run_native_tests(
     """
     compiler = find_compiler()
     report.step("compiler", compiler.name)
-    files = sorted((tree / "native" / "test").glob("*.c"))
-    tests = [path for path in files if path.name.startswith(_PROGRAMS)]
-    chosen = [path.name for path in tests if not only or path.stem in only]
     outcomes: list[Outcome] = []
+    runs = [(sanitiser, kind) for sanitiser in sanitisers for kind in _KINDS]
     with ThreadPoolExecutor(job_count()) as pool, cache.scratch() as scratch:
-        for number, sanitiser in enumerate(sanitisers):
+        for number, (sanitiser, kind) in enumerate(runs):
+            files = sorted((tree / kind.folder).glob("*.c"))
+            tests = [path for path in files if path.name.startswith(_PROGRAMS)]
+            chosen = [path.name for path in tests if not only or path.stem in only]
+            if not chosen:
+                continue
             folder = scratch / str(number)
             folder.mkdir()
-            bench = _Bench(cache, report, compiler, sanitiser, tree, folder)
+            bench = _Bench(cache, report, compiler, sanitiser, kind, tree, folder)
             shared = list(pool.map(bench.compile, bench.shared_files()))
             run = partial(bench.run, shared=shared)
             for outcome in pool.map(run, chosen):
@@ -169,8 +174,42 @@ def run_native_tests(
     return tuple(outcomes)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """What test programs of one folder are linked with.
+
+    Attributes:
+        folder: where they are; its other files are linked into all of them.
+        backend: whose engine it is.
+        foreign: whether the database's library is compiled too.
+        more: files of other folders that are linked as well.
+        left_out: how the names of the engine's files begin that are not.
+        defines: macros for all of them.
+    """
+
+    folder: str
+    backend: str
+    foreign: bool
+    more: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+
+
+_KINDS = (
+    _Kind("native/test", "sqlite", foreign=True, more=_WIRE_FILES),
+    _Kind(
+        "native/test/pipe",
+        "postgres",
+        foreign=False,
+        more=("native/test/check.c",),
+        left_out=("qe_postgres_tls",),
+        defines=("-DQE_WITHOUT_OPENSSL",),
+    ),
+)
+
+
 class _Bench:
-    """Compiles and runs under one sanitiser."""
+    """Compiles and runs one kind of programs under one sanitiser."""
 
     def __init__(
         self,
@@ -178,10 +217,12 @@ class _Bench:
         report: Report,
         compiler: Toolchain,
         sanitiser: Sanitiser,
+        kind: _Kind,
         tree: Path,
         folder: Path,
     ) -> None:
-        self._backend = find_backend("sqlite")
+        self._kind = kind
+        self._backend = find_backend(kind.backend)
         source = load_sources()[self._backend.source]
         folders = {
             "tree": str(tree),
@@ -195,7 +236,7 @@ class _Bench:
 
     def shared_files(self) -> list[Compile]:
         """Return what every test program is linked with, the longest work first."""
-        backend = self._backend
+        backend, kind = self._backend, self._kind
         common = (*_COMMON, *self._sanitiser.flags)
         foreign = [
             Compile(
@@ -206,15 +247,18 @@ class _Bench:
             for name in backend.source_files
         ]
         sources = (path.name for path in (self._tree / "native" / "src").iterdir())
-        names = sorted({*backend.own_files(sources), *_WIRE_FILES})
-        ours = [self._own(f"native/src/{name}") for name in names]
-        helpers = sorted((self._tree / "native" / "test").glob("*.c"))
-        helping = [
-            self._own(f"native/test/{path.name}")
-            for path in helpers
+        ours = [
+            f"native/src/{name}"
+            for name in backend.own_files(sources)
+            if not name.startswith(kind.left_out)
+        ]
+        helpers = [
+            f"{kind.folder}/{path.name}"
+            for path in sorted((self._tree / kind.folder).glob("*.c"))
             if not path.name.startswith(_PROGRAMS)
         ]
-        return [*foreign, *ours, *helping]
+        own = [self._own(path) for path in (*ours, *kind.more, *helpers)]
+        return [*(foreign if kind.foreign else ()), *own]
 
     def compile(self, work: Compile) -> Object:
         """Compile a file, or find its object."""
@@ -222,7 +266,7 @@ class _Bench:
 
     def run(self, name: str, shared: Sequence[Object]) -> Outcome:
         """Link a test program and run it."""
-        own = self.compile(self._own(f"native/test/{name}"))
+        own = self.compile(self._own(f"{self._kind.folder}/{name}"))
         program = self._folder / Path(name).stem
         objects = [str(item.path) for item in (own, *shared)]
         libraries = ["-lpthread", "-lm", "-ldl"]
@@ -257,12 +301,15 @@ class _Bench:
         return Outcome(name, self._sanitiser.name, done.returncode == 0, output)
 
     def _own(self, path: str) -> Compile:
+        folders = self._backend.headers
         return Compile(
             f"{{tree}}/{path}",
             Path(path).name,
             (
                 *(*_COMMON, *self._sanitiser.flags, POSIX, *WARNINGS),
-                *("-I{tree}/native/src", "-isystem", f"{{{self._backend.source}}}"),
+                "-I{tree}/native/src",
+                *(word for folder in folders for word in ("-isystem", folder)),
+                *self._kind.defines,
                 *version_defines(__version__, "test"),
             ),
         )

@@ -97,8 +97,11 @@
 #endif
 #endif
 
-/* TLS; what its library has is decided by its headers, which are of OpenSSL 3. */
+/* TLS; what its library has is decided by its headers, which are of OpenSSL 3. Programs
+ * that test without it need no headers of it. */
+#ifndef QE_WITHOUT_OPENSSL
 #define USE_OPENSSL 1
+#endif
 /* Keeps the older names that libpq uses from being refused. */
 #define OPENSSL_API_COMPAT 0x10002000L
 #define HAVE_ASN1_STRING_GET0_DATA 1

@@ -54,7 +54,7 @@ qe_status qe__backend_bind(qe_statement *statement, const qe_value *values,
 /* Adds rows to the batch until it holds max_rows, the texts and blobs added reach
  * max_bytes, or the result ends; then clears statement->is_running and sets changes and
  * last_row_id. batch is the statement's own or one with like columns. May want to wait,
- * and gives fewer rows instead where it has some. */
+ * gives fewer rows instead where it has some, and more where they have come already. */
 qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max_rows,
                            int64_t max_bytes, qe_error *error);
 /* Runs the statement to its end, dropping rows, for each row of values. May want to

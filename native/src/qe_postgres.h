@@ -83,6 +83,7 @@ typedef struct qe_pg_statement {
   bool is_retried;   /* this run has been sent again already */
   bool is_beginning; /* this run opened the transaction */
   bool is_redescribing;
+  qe_batch spool;       /* rows that came while others were read */
   qe_bytes bound;       /* the run's parameters, as Bind has them */
   qe_bytes bound_types; /* what types they had when the run was to be sent again */
   int64_t next_row;     /* of many: the next to be sent */

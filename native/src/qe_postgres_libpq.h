@@ -18,4 +18,9 @@
 #pragma GCC diagnostic pop
 #endif
 
+/* PostgreSQL's headers put functions of their own in place of these. */
+#undef snprintf
+#undef vsnprintf
+#undef strerror
+
 #endif

@@ -386,6 +386,10 @@ static qe_status settle(qe_statement *statement, qe_error *error) {
   own->prepared->is_described = true;
   status = describe_columns(statement, error);
   if (status == QE_OK) status = describe_parameters(statement, error);
+  qe__batch_clear(&own->spool);
+  if (status == QE_OK && !qe__statement_spare(statement, &own->spool)) {
+    status = no_memory(error);
+  }
   statement->counts_changes = verb == QE_PG_VERB_CHANGE || verb == QE_PG_VERB_COPY;
   statement->is_reading = verb != QE_PG_VERB_CHANGE;
   statement->opens_transaction =
@@ -495,6 +499,7 @@ void qe__backend_finalize(qe_statement *statement) {
   if (!own) return;
   qe__pg_let_go(native, own->exchange);
   qe__pg_prepared_let_go(native, own->prepared);
+  qe__batch_clear(&own->spool);
   qe__bytes_clear(&own->bound);
   qe__bytes_clear(&own->bound_types);
   qe__free(own);
@@ -547,7 +552,7 @@ static qe_status send_run(qe_statement *statement, qe_error *error) {
       !end_bind(out, begun, own->prepared) || !qe__pg_put_sync(out)) {
     return abandon(native, group, exchange, error);
   }
-  exchange->target = statement->column_count > 0 ? &statement->batch : NULL;
+  exchange->target = statement->column_count > 0 ? &own->spool : NULL;
   queue_run(statement, exchange);
   return QE_OK;
 }
@@ -571,6 +576,7 @@ qe_status qe__backend_bind(qe_statement *statement, const qe_value *values,
 
   if (status != QE_OK) return status;
   own->bound.size = 0;
+  qe__batch_reset(&own->spool);
   own->is_retried = false;
   own->is_redescribing = false;
   own->is_beginning = is_beginning;
@@ -687,6 +693,15 @@ static qe_status end_run(qe_statement *statement, qe_error *error) {
   return status;
 }
 
+/* Rows that have come already, while another statement waited for its own, lie in a
+ * batch of their own: the one the statement has given may be being read meanwhile. */
+static void take_spooled(qe_pg_statement *own, qe_batch *batch) {
+  qe_batch taken = own->spool;
+
+  own->spool = *batch;
+  *batch = taken;
+}
+
 qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max_rows,
                            int64_t max_bytes, qe_error *error) {
   qe_connection *connection = statement->connection;
@@ -700,6 +715,11 @@ qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max
       return status;
     }
   }
+  if (own->spool.row_count > 0) {
+    /* With rows in both, those in the batch are to be read first. */
+    if (batch->row_count == 0) take_spooled(own, batch);
+    return QE_OK;
+  }
   if (own->exchange->target) own->exchange->target = batch;
   for (;;) {
     status = qe__pg_take(connection, own->exchange, max_rows, max_bytes, error);
@@ -708,7 +728,7 @@ qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max
     status = qe__pg_transfer(connection, error);
     if (status != QE_OK) break;
   }
-  if (own->exchange->target) own->exchange->target = &statement->batch;
+  if (own->exchange->target) own->exchange->target = &own->spool;
   if (qe__is_want(status)) return batch->row_count > 0 ? QE_OK : status;
   if (status != QE_OK) {
     statement->is_running = false;
