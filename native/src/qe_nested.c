@@ -57,14 +57,39 @@ static int64_t read_int64(const uint8_t *data) {
   return value;
 }
 
+/* From here on PostgreSQL writes a float with an exponent; below 1e-4 too. */
+enum { FLOAT_EXPONENT = 15 };
+
+/* Appends a float as PostgreSQL does: the shortest text that reads back the same, and
+ * where its point goes decided by the number alone. */
 static bool write_float(const uint8_t *data, qe_bytes *out) {
   char text[QE_FLOAT_TEXT_SIZE];
   double value;
+  int exponent;
+  int size;
 
   memcpy(&value, data, sizeof value);
   if (isnan(value)) return append_text(out, "NaN");
   if (isinf(value)) return append_text(out, value > 0 ? "Infinity" : "-Infinity");
-  return append(out, text, qe__float_to_text(value, text));
+  for (int places = 14; places <= 16; places++) { /* after the first digit */
+    (void)snprintf(text, sizeof text, "%.*e", places, value);
+    if (strtod(text, NULL) == value) break;
+  }
+  exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+  if (exponent >= -4 && exponent < FLOAT_EXPONENT) {
+    return append(out, text, qe__float_to_text(value, text));
+  }
+  /* No zeros at the end, and no point without a digit behind it. */
+  size = (int)(strchr(text, 'e') - text);
+  while (text[size - 1] == '0') size--;
+  if (text[size - 1] < '0' || text[size - 1] > '9') size--;
+  for (int i = 0; i < size; i++) {
+    if (text[i] == ',') text[i] = '.'; /* of a locale */
+  }
+  return append(out, text, size) &&
+         append(out, text,
+                snprintf(text, sizeof text, "e%c%02d", exponent < 0 ? '-' : '+',
+                         abs(exponent)));
 }
 
 static bool write_hex(const uint8_t *data, int64_t size, qe_bytes *out) {
