@@ -394,6 +394,11 @@ static bool read_value(qe_python *python, values *out, qe_value *value,
   bool is_read = read_plain(python, out, value, object, &is_known);
   PyObject *adapted;
 
+  if (is_known && !is_read && type != 0 && PyLong_Check(object)) {
+    /* Past 64 bits: as text it may still fit the database's own types. */
+    PyErr_Clear();
+    is_known = false;
+  }
   if (is_known) return is_read;
   if (type != 0) {
     if (!has_types(python)) return false;
