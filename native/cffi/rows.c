@@ -1582,6 +1582,13 @@ static PyObject *reader_get_has_result(PyObject *self, void *ignored) {
   return PyBool_FromLong(((reader *)self)->has_result);
 }
 
+static PyObject *reader_get_is_running(PyObject *self, void *ignored) {
+  const qe_statement *statement = ((reader *)self)->statement;
+
+  (void)ignored;
+  return PyBool_FromLong(statement && statement->is_running);
+}
+
 static PyObject *reader_iter(PyObject *self) {
   Py_INCREF(self);
   return self;
@@ -1624,6 +1631,8 @@ static PyGetSetDef reader_attributes[] = {
      NULL},
     {"last_row_id", reader_get_last_row_id, NULL, "Row id of the last insert.", NULL},
     {"has_result", reader_get_has_result, NULL, "Whether rows may be fetched.", NULL},
+    {"is_running", reader_get_is_running, NULL,
+     "Whether there may be more rows than those at hand.", NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 /* Session: a connection, seen from Python. */

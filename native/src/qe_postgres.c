@@ -203,6 +203,17 @@ static qe_status take_over(qe_connection *connection, qe_error *error) {
   return QE_OK;
 }
 
+/* Whether what the hand-shake waits for has come about. libpq must not be asked before:
+ * it would take a socket that is still connecting for one that has. */
+static bool may_go_on(const qe_postgres *native) {
+  int socket = PQsocket(native->pg);
+  bool is_ready = false;
+
+  if (native->connect_want == QE_OK || socket < 0) return true;
+  return qe__wait_socket(socket, native->connect_want, 0, &is_ready, NULL) != QE_OK ||
+         is_ready;
+}
+
 /* Whether the address at hand has had its time; each gets the whole of it. */
 static bool is_late(qe_postgres *native) {
   PGconn *pg = native->pg;
@@ -231,13 +242,16 @@ qe_status qe__backend_resume_open(qe_connection *connection, qe_error *error) {
     pg->try_next_addr = true;
     pg->status = CONNECTION_NEEDED;
     native->connect_until_ms = 0;
+  } else if (!may_go_on(native)) {
+    return native->connect_want;
   }
   switch (PQconnectPoll(pg)) {
     case PGRES_POLLING_OK: return take_over(connection, error);
-    case PGRES_POLLING_READING: return QE_WANT_READ;
-    case PGRES_POLLING_WRITING: return QE_WANT_WRITE;
+    case PGRES_POLLING_READING: native->connect_want = QE_WANT_READ; break;
+    case PGRES_POLLING_WRITING: native->connect_want = QE_WANT_WRITE; break;
     default: return open_failed(pg, error);
   }
+  return native->connect_want;
 }
 
 static void read_connect_timeout(qe_postgres *native) {
@@ -257,7 +271,8 @@ static qe_status start(qe_connection *connection, const settings *wanted,
   if (PQstatus(native->pg) == CONNECTION_BAD) return open_failed(native->pg, error);
   read_connect_timeout(native);
   /* PQconnectStart's manual: the first wait is for writing. */
-  return QE_WANT_WRITE;
+  native->connect_want = QE_WANT_WRITE;
+  return native->connect_want;
 }
 
 qe_status qe__backend_open(qe_connection *connection, const char *const *keywords,
@@ -521,6 +536,7 @@ const char *qe__backend_about(qe_connection *connection, const char *what) {
     return native->about;
   }
   if (strcmp(what, "is_lost") == 0) return native->lost.status == QE_OK ? "no" : "yes";
+  if (strcmp(what, "is_idle") == 0) return native->head ? "no" : "yes";
   for (size_t i = 0; i < sizeof FACTS / sizeof FACTS[0]; i++) {
     const fact *found = &FACTS[i];
     if (strcmp(what, found->name) != 0) continue;

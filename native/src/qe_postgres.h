@@ -103,6 +103,7 @@ typedef struct qe_postgres {
   int64_t connect_timeout_ms;
   int64_t connect_until_ms;
   int connect_host, connect_address; /* which ones the time is running for */
+  qe_status connect_want;            /* what the hand-shake waits for; 0 for nothing */
   char begin_sql[QE_PG_TRANSACTION_SIZE];
   uint64_t name_prefix, name_count;
   qe_error lost; /* why the connection was given up; status QE_OK while it lives */
