@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         str, str, None, Union[int, None], Union[int, None], Union[int, None], None
     ]
 
-__all__ = ["ArrowResult", "Cursor"]
+__all__ = ["ArrowResult", "Cursor", "describe"]
 
 
 class _ClosedReader:
@@ -54,6 +54,21 @@ class _ClosedReader:
 
 
 _CLOSED = _ClosedReader()
+
+
+def describe(reader: Reader) -> tuple[ColumnDescription, ...] | None:
+    """Return PEP 249's description of what a reader gives."""
+    from engineroom.dbapi.types import TYPE_WORDS
+
+    columns = reader.columns()
+    if not columns:
+        return None
+    return tuple(
+        (name, TYPE_WORDS[kind], None, None, precision, scale, None)
+        if precision
+        else (name, TYPE_WORDS[kind], None, None, None, None, None)
+        for name, _, kind, precision, scale in columns
+    )
 
 
 class ArrowResult:
@@ -191,17 +206,7 @@ class Cursor:
         The type code is a word such as `integer`, to be compared with `NUMBER` and
         the like; precision and scale are given for decimals that declare them.
         """
-        from engineroom.dbapi.types import TYPE_WORDS
-
-        columns = self._reader.columns()
-        if not columns:
-            return None
-        return tuple(
-            (name, TYPE_WORDS[kind], None, None, precision, scale, None)
-            if precision
-            else (name, TYPE_WORDS[kind], None, None, None, None, None)
-            for name, _, kind, precision, scale in columns
-        )
+        return describe(self._reader)
 
     @property
     def rowcount(self) -> int:

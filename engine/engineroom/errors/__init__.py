@@ -22,7 +22,7 @@
         │   ├── ProgrammingError         ER2007
         │   │   └── UrlError, SqlError (SeveralStatements), ParameterError,
         │   │       ParameterTypeUnsupported, Misuse, UsedByAnotherThread,
-        │   │       UsedAfterFork
+        │   │       UsedAfterFork, UsedByAnotherLoop
         │   ├── NotSupportedError        ER2008
         │   ├── ConnectionTrouble        ER2105  below OperationalError, as is TimedOut
         │   │   ├── ConnectFailed (AuthenticationFailed, TlsFailed, ...)
@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from engineroom.errors.query import StorageFailed as StorageFailed
     from engineroom.errors.query import UrlError as UrlError
     from engineroom.errors.query import UsedAfterFork as UsedAfterFork
+    from engineroom.errors.query import UsedByAnotherLoop as UsedByAnotherLoop
     from engineroom.errors.query import UsedByAnotherThread as UsedByAnotherThread
     from engineroom.errors.query import ValueTooBig as ValueTooBig
     from engineroom.errors.sqlstates import *  # noqa: F403 - likewise
@@ -262,6 +263,7 @@ _AREAS = {
         "StorageFailed",
         "UrlError",
         "UsedAfterFork",
+        "UsedByAnotherLoop",
         "UsedByAnotherThread",
         "ValueTooBig",
     ),

@@ -1,4 +1,4 @@
-"""What a connection, a statement or a value can fail with: ER2101 to ER2304."""
+"""What a connection, a statement or a value can fail with: ER2101 to ER2305."""
 
 from __future__ import annotations
 
@@ -207,3 +207,9 @@ class UsedAfterFork(ProgrammingError):
     """The connection was opened by the process this one was forked from."""
 
     code = "ER2304"
+
+
+class UsedByAnotherLoop(ProgrammingError):
+    """The connection was opened in another event loop; this call did nothing."""
+
+    code = "ER2305"

@@ -1,0 +1,218 @@
+"""Cursors for asyncio: statements in, rows out, each wait awaited."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from engineroom import errors
+from engineroom.dbapi import cursor as blocking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Any, NoReturn
+
+    from engineroom.aio.connection import Connection
+    from engineroom.aio.line import Line
+    from engineroom.core.handle import Reader
+    from engineroom.dbapi.cursor import ColumnDescription, Parameters, Row
+
+__all__ = ["Cursor"]
+
+_ALL = sys.maxsize
+
+
+class _ClosedReader:
+    """Stands where a closed cursor's reader was and refuses everything."""
+
+    __slots__ = ()
+    changes = -1
+    last_row_id = 0
+    has_result = is_running = False
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise errors.CursorClosed(
+            "The cursor is closed", hint="make another with `connection.cursor()`"
+        )
+
+    execute = resume = load = take = executemany = fetchall = fetchmany = _refuse
+    arrow = _refuse
+
+    def columns(self) -> list[tuple[str, str | None, int, int, int]]:
+        """Describe nothing."""
+        return []
+
+    def close(self) -> None:
+        """Do nothing: closing twice is allowed."""
+
+
+_CLOSED: Any = _ClosedReader()
+
+
+class Cursor:
+    """Runs statements and gives their rows. Made by `Connection.cursor()`.
+
+    What `engineroom.Cursor` promises holds here, each method awaited. One task at a
+    time uses a cursor; several cursors of one connection wait for each other.
+
+    Attributes:
+        arraysize: how many rows `fetchmany()` gives when not told.
+        connection: the connection it belongs to.
+    """
+
+    # A mapping gives slots their descriptions, which `help()` shows.
+    __slots__ = {  # noqa: RUF023 - in the order of the class
+        "arraysize": "How many rows `fetchmany()` gives when not told.",
+        "connection": "The connection it belongs to.",
+        "_line": None,
+        "_reader": None,
+        "__weakref__": None,
+    }
+
+    def __init__(self, connection: Connection, line: Line, reader: Reader) -> None:
+        self.connection = connection
+        self.arraysize = 1
+        self._line = line
+        self._reader = reader
+
+    async def execute(self, operation: str, parameters: Parameters = None) -> Cursor:
+        """Run one statement.
+
+        Args:
+            operation: SQL, with `?` for parameters by place or `:name` by name.
+            parameters: a sequence or a mapping to match.
+
+        Returns:
+            This cursor.
+
+        Raises:
+            SqlError: the statement is wrong; `line` and `column` say where.
+            ParameterError: parameters do not fit it.
+            DatabaseError: the database refused, each kind with its own class.
+        """
+        line = self._line
+        if line.is_taken:
+            await line.take_turn()
+        line.is_taken = True
+        try:
+            reader = self._reader
+            waiting = line.start(reader.resume, reader.execute, operation, parameters)
+            if waiting is not None:
+                await waiting
+        finally:
+            line.pass_on()
+        return self
+
+    async def executemany(
+        self, operation: str, seq_of_parameters: Iterable[Parameters]
+    ) -> Cursor:
+        """Run one statement for each row of parameters.
+
+        The rows are read in another thread. With autocommit on, they are one
+        transaction: all of them or none. A failure says which row it was.
+
+        Raises:
+            Misuse: the statement gives rows.
+            DatabaseError: as `execute`.
+        """
+        work = self._reader.executemany
+        await self._line.run_in_thread(work, operation, seq_of_parameters)
+        return self
+
+    async def fetchone(self) -> Row | None:
+        """Return the next row, None when there are no more."""
+        reader = self._reader
+        rows = reader.take(1)
+        if not rows and reader.is_running:
+            await self._line.fetch(reader, rows, 1)
+        return rows[0] if rows else None
+
+    async def fetchmany(self, size: int | None = None) -> list[Row]:
+        """Return the next rows, at most size (`arraysize` when None)."""
+        most = self.arraysize if size is None else size
+        if most < 0:
+            raise errors.Misuse(f"fetchmany() cannot give {most} rows")
+        reader = self._reader
+        rows = reader.take(most)
+        if len(rows) < most and reader.is_running:
+            await self._line.fetch(reader, rows, most)
+        return rows
+
+    async def fetchall(self) -> list[Row]:
+        """Return all rows that are left."""
+        reader = self._reader
+        rows = reader.take(_ALL)
+        if reader.is_running:
+            await self._line.fetch(reader, rows, _ALL)
+        return rows
+
+    async def fetch_arrow_table(self) -> Any:
+        """Return what is left of the result as a `pyarrow.Table`.
+
+        Raises:
+            MissingExtra: pyarrow is not installed.
+            NotOfDeclaredType: a value does not fit its column's Arrow type.
+        """
+        try:
+            # Not an import statement: type checkers need not have the package.
+            pyarrow: Any = import_module("pyarrow")
+        except ImportError:
+            raise errors.MissingExtra(
+                "fetch_arrow_table()", "pyarrow", "arrow"
+            ) from None
+        reader = self._reader
+        return await self._line.run_in_thread(
+            lambda: pyarrow.table(blocking.ArrowResult(reader.arrow()))
+        )
+
+    @property
+    def description(self) -> tuple[ColumnDescription, ...] | None:
+        """The columns of the result, seven fields each as in PEP 249; None without one.
+
+        The type code is a word such as `integer`, to be compared with `NUMBER` and
+        the like; precision and scale are given for decimals that declare them.
+        """
+        return blocking.describe(self._reader)
+
+    @property
+    def rowcount(self) -> int:
+        """Rows changed by the last statement; -1 for one that only reads."""
+        return self._reader.changes
+
+    @property
+    def lastrowid(self) -> int | None:
+        """Row id of the last row inserted by this cursor, None before any."""
+        return self._reader.last_row_id or None
+
+    def setinputsizes(self, sizes: object) -> None:
+        """Do nothing: parameters carry their own types."""
+
+    def setoutputsize(self, size: object, column: int | None = None) -> None:
+        """Do nothing: values of any size are given whole."""
+
+    async def close(self) -> None:
+        """Give the result up. The cursor refuses everything afterwards."""
+        self._reader.close()
+        self._reader = _CLOSED
+
+    def __aiter__(self) -> Cursor:
+        return self
+
+    async def __anext__(self) -> Row:
+        row = await self.fetchone()
+        if row is None:
+            raise StopAsyncIteration
+        return row
+
+    async def __aenter__(self) -> Cursor:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,197 @@
+"""What a connection's operations go through, one after the other, on an event loop.
+
+An operation takes its turn, does its work and passes the turn on. How the work waits
+differs: a file's database waits in a thread (threaded.py), a server's is done in steps
+(stepped.py) and only what is rare uses a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio import CancelledError, events
+from collections import deque
+
+from engineroom import errors
+from engineroom.aio.inbox import Inbox
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import Executor
+    from typing import Any, TypeVar, Union
+
+    from engineroom.core import Handle
+    from engineroom.core.handle import Reader
+
+    Row = tuple[Any, ...]
+    Result = TypeVar("Result")
+    # Answers None when it is done, else what it has to wait for.
+    Step = Callable[..., Union[int, None]]
+
+__all__ = ["CancelledError", "Line", "running_loop"]
+
+# How long after one interruption the next follows: the first may come before the work.
+_AGAIN_SECONDS = 0.02
+
+running_loop = events._get_running_loop  # noqa: SLF001 - does not raise without a loop
+
+
+class Line:
+    """The turns of one connection.
+
+    Args:
+        handle: the connection.
+        executor: where work is done that waits by itself; None for the loop's own.
+
+    Attributes:
+        handle: the connection.
+        inbox: what the server says unasked.
+        is_taken: whether an operation has the turn.
+        loop: the only one in which the connection may be used.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_executor",
+        "_pid",
+        "_queue",
+        "handle",
+        "inbox",
+        "is_taken",
+        "loop",
+    )
+
+    def __init__(self, handle: Handle, executor: Executor | None) -> None:
+        self.handle = handle
+        self.inbox = Inbox()
+        self.is_taken = False
+        self.loop = events.get_running_loop()
+        self._executor = executor
+        self._pid = os.getpid()
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    def check_loop(self) -> None:
+        """Refuse every loop but the one that the connection was opened in.
+
+        Raises:
+            UsedAfterFork: that one is the parent process's.
+            UsedByAnotherLoop: it is another of this process.
+        """
+        if running_loop() is self.loop:
+            return
+        self.handle.about("server_version")  # raises where the process is another
+        raise errors.UsedByAnotherLoop(
+            "The connection was opened in another event loop",
+            hint="open a connection in each loop",
+        )
+
+    async def take_turn(self) -> None:
+        """Return when all who came before have had their turns, and it is ours."""
+        self.check_loop()
+        if not self.is_taken:
+            self.is_taken = True
+            return
+        turn = self.loop.create_future()
+        self._queue.append(turn)
+        try:
+            await turn
+        except CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.pass_on()
+            raise
+
+    def pass_on(self) -> None:
+        """Give the turn to who has waited longest."""
+        while self._queue:
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.is_taken = False
+
+    def start(
+        self, again: Step, first: Step, *arguments: Any
+    ) -> Awaitable[object] | None:
+        """Begin an operation, with the turn taken.
+
+        Args:
+            again: what goes on with it, where it is done in steps.
+            first: what begins it.
+            arguments: for `first`.
+
+        Returns:
+            What has to be awaited; None if it is done.
+        """
+        raise NotImplementedError
+
+    async def run(self, again: Step, first: Step, *arguments: Any) -> None:
+        """Do an operation from taking the turn to passing it on."""
+        if self.is_taken:
+            await self.take_turn()
+        self.is_taken = True
+        try:
+            waiting = self.start(again, first, *arguments)
+            if waiting is not None:
+                await waiting
+        finally:
+            self.pass_on()
+
+    async def run_in_thread(
+        self, work: Callable[..., Result], *arguments: Any
+    ) -> Result:
+        """Do work that waits by itself, from taking the turn to passing it on."""
+        await self.take_turn()
+        try:
+            return await self.in_thread(work, *arguments)
+        finally:
+            self.pass_on()
+
+    async def in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Do work that waits by itself in a thread, with the turn taken.
+
+        A task that is cancelled meanwhile stops the work and sees it end.
+        """
+        self.check_loop()
+        if self.handle.is_closed:
+            return work(*arguments)  # the engine refuses it at once
+        future = self.loop.run_in_executor(self._executor, work, *arguments)
+        cancelled: CancelledError | None = None
+        while not future.done():
+            pause = None if cancelled is None else _AGAIN_SECONDS
+            try:
+                await asyncio.wait((future,), timeout=pause)
+            except CancelledError as error:
+                cancelled = error
+            if cancelled is not None and not future.done():
+                self.handle.interrupt()
+        if cancelled is not None:
+            future.exception()  # looked at, or the loop would speak of it
+            raise cancelled
+        return future.result()
+
+    async def fetch(self, reader: Reader, rows: list[Row], most: int) -> None:
+        """Add rows to the list until it holds the most, or there are no more."""
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        """Stop what is being done, from any thread."""
+        raise NotImplementedError
+
+    async def end(self) -> None:
+        """Close the connection when all who came before have had their turns."""
+        if self._pid != os.getpid():
+            self.handle.close()  # touches nothing of the parent's
+            return
+        if self.handle.is_closed:
+            return
+        await self.take_turn()
+        try:
+            if not self.handle.is_closed:
+                await self.close()
+        finally:
+            self.pass_on()
+
+    async def close(self) -> None:
+        """Close the connection, with the turn taken."""
+        raise NotImplementedError

@@ -1,0 +1,52 @@
+"""Connections that wait by themselves: a file's, in a thread of their own."""
+
+from __future__ import annotations
+
+import sys
+
+from engineroom.aio.line import Line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from concurrent.futures import ThreadPoolExecutor
+    from typing import Any
+
+    from engineroom.aio.line import Row, Step
+    from engineroom.core import Handle
+    from engineroom.core.handle import Reader
+
+__all__ = ["ThreadedLine"]
+
+
+class ThreadedLine(Line):
+    """The turns of a connection whose work is done in one thread."""
+
+    __slots__ = ("_thread",)
+
+    def __init__(self, handle: Handle, thread: ThreadPoolExecutor) -> None:
+        super().__init__(handle, thread)
+        self._thread = thread
+
+    def start(
+        self, again: Step, first: Step, *arguments: Any
+    ) -> Awaitable[object] | None:
+        """Begin an operation; there is only one step."""
+        del again
+        return self.in_thread(first, *arguments)
+
+    async def fetch(self, reader: Reader, rows: list[Row], most: int) -> None:
+        """Add rows to the list until it holds the most, or there are no more."""
+        if most == sys.maxsize:
+            rows += await self.run_in_thread(reader.fetchall)
+        else:
+            rows += await self.run_in_thread(reader.fetchmany, most - len(rows))
+
+    def interrupt(self) -> None:
+        """Stop what is being done, from any thread."""
+        self.handle.interrupt()
+
+    async def close(self) -> None:
+        """Close the connection, with the turn taken."""
+        await self.in_thread(self.handle.close)
+        self._thread.shutdown(wait=False)
