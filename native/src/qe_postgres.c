@@ -13,7 +13,9 @@
  *   pipeline          "on": runs are sent when something is waited for, not at once
  *   timeout_ms        as above
  *
- * Facts of qe_connection_about: see FACTS. */
+ * Facts of qe_connection_about: see FACTS; also `backend_pid`, `transaction` (the
+ * server's letter), `is_lost`, and `parameter:` with the name of a setting that the
+ * server reports. */
 #include "qe_postgres.h"
 
 #include <errno.h>
@@ -524,6 +526,9 @@ static const fact FACTS[] = {
     {"database", NULL, NULL, PQdb},
 };
 
+/* Before the name of a setting that the server reports. */
+#define PARAMETER "parameter:"
+
 const char *qe__backend_about(qe_connection *connection, const char *what) {
   qe_postgres *native = qe__pg_of(connection);
 
@@ -537,6 +542,9 @@ const char *qe__backend_about(qe_connection *connection, const char *what) {
   }
   if (strcmp(what, "is_lost") == 0) return native->lost.status == QE_OK ? "no" : "yes";
   if (strcmp(what, "is_idle") == 0) return native->head ? "no" : "yes";
+  if (strncmp(what, PARAMETER, strlen(PARAMETER)) == 0) {
+    return PQparameterStatus(native->pg, what + strlen(PARAMETER));
+  }
   for (size_t i = 0; i < sizeof FACTS / sizeof FACTS[0]; i++) {
     const fact *found = &FACTS[i];
     if (strcmp(what, found->name) != 0) continue;

@@ -10,6 +10,7 @@
 #include "qe_mem.h"
 #include "qe_postgres.h"
 #include "qe_postgres_decode.h"
+#include "qe_postgres_libpq.h"
 #include "qe_postgres_wire.h"
 
 /* A type and a length, which counts itself. */
@@ -164,6 +165,10 @@ static qe_status take_parameter_status(qe_connection *connection, message *in,
     native->is_utf8 = strcmp(value, "UTF8") == 0;
   } else if (strcmp(name, "standard_conforming_strings") == 0) {
     native->is_std_strings = strcmp(value, "on") == 0;
+  }
+  /* Only what it told at the hand-shake: it may not fill the memory with names. */
+  if (PQparameterStatus(native->pg, name)) {
+    pqSaveParameterStatus(native->pg, name, value);
   }
   return QE_OK;
 }
