@@ -878,7 +878,12 @@ static qe_status load(reader *self) {
   Py_END_ALLOW_THREADS;
   self->is_busy = false;
   qe__connection_leave(self->connection);
-  if (status == QE_OK || qe__is_want(status)) return status;
+  if (qe__is_want(status)) return status;
+  if (status == QE_OK) {
+    /* Of a run in a pipeline nothing was known before. */
+    if (!statement->is_running) self->changes = statement->changes;
+    return QE_OK;
+  }
   self->has_result = false;
   raise_error(self->python, self->connection, &error, self->sql, 0);
   return RAISED;
@@ -1282,6 +1287,8 @@ static qe_status read_first(reader *self) {
     self->changes = statement->changes;
     self->last_row_id = statement->last_row_id;
     self->has_result = statement->column_count > 0;
+  } else if (!qe__is_want(status)) {
+    self->has_result = false; /* a pipeline had promised one */
   }
   return told(self, status, &error);
 }
@@ -1372,14 +1379,15 @@ static PyObject *reader_resume(PyObject *object, PyObject *ignored) {
   return end_step(self, status);
 }
 
-/* Waits for what a run in a pipeline gives or did. */
+/* Waits for what a run in a pipeline gives or did. Rows that came while others waited
+ * may be there already, and behind them a failure. */
 static PyObject *reader_settle(PyObject *object, PyObject *ignored) {
   reader *self = (reader *)object;
-  bool is_first = self->statement && self->statement->is_running &&
-                  self->statement->batch.row_count == 0;
+  bool is_unsettled =
+      self->statement && self->statement->is_running && self->row_offset == 0;
 
   (void)ignored;
-  if (!is_first) return wish(QE_OK);
+  if (!is_unsettled) return wish(QE_OK);
   if (!enter(self)) return NULL;
   self->stage = STAGE_FIRST;
   return end_step(self, read_first(self));
