@@ -259,6 +259,17 @@ class Handle:
         """Read what has come unasked, without waiting."""
         self._call("qe_connection_poll")
 
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until something can be read; false when time is up or a signal came.
+
+        Python handles its signals when this returns, so a long wait goes in slices.
+        """
+        lib = self.engine.lib
+        is_ready = self.engine.ffi.new("int32_t *")
+        timeout_ms = max(0, round(timeout_seconds * 1000))
+        self._call("qe_connection_wait", lib.QE_WANT_READ, timeout_ms, is_ready)
+        return bool(is_ready[0])
+
     def next_message(self) -> bytes:
         """Return the oldest message that came unasked, empty when there is none.
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-
 from engineroom import errors
 from engineroom.connection import open_connection
+from engineroom.connection.conversation import Conversation
 from engineroom.dbapi.cursor import Cursor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections import deque
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from engineroom.connection import Location
+    from engineroom.connection.conversation import TransactionStatus
+    from engineroom.connection.info import ConnectionInfo
+    from engineroom.connection.messages import Notice, Notification
+    from engineroom.connection.pipeline import Pipeline
     from engineroom.connection.transaction import Transaction
+    from engineroom.connection.xid import Xid
     from engineroom.core import Handle
-    from engineroom.core.adapters import Adapter, Adapters, Converter
+    from engineroom.core.adapters import Adapter, Converter
     from engineroom.dbapi.cursor import Parameters
 
 __all__ = ["Connection", "connect"]
@@ -70,9 +75,8 @@ class Connection:
         self.url = location.display
         self._handle = handle
         self._session = handle.session
+        self._conversation = Conversation(handle)
         self._autocommit = location.settings.get("autocommit") == "on"
-        self._depth = 0
-        self._adapters: Adapters | None = None
 
     def cursor(self) -> Cursor:
         """Return a new cursor.
@@ -85,36 +89,21 @@ class Connection:
                 "The connection is closed",
                 hint="open a new connection with `engineroom.connect()`",
             )
-        reader = self._session.reader()
-        adapters = self._adapters or self._global_adapters()
-        return Cursor(self, reader if adapters is None else adapters.around(reader))
-
-    @staticmethod
-    def _global_adapters() -> Adapters | None:
-        # Nobody has registered any while the module is not even loaded.
-        module = sys.modules.get("engineroom.core.adapters")
-        return None if module is None else module.ADAPTERS
+        return Cursor(self, self._conversation)
 
     def register_adapter(self, python_type: type, adapter: Adapter | None) -> None:
         """Tell how objects of a class are sent, on this connection's next cursors.
 
         As `engineroom.register_adapter()`, and before what that was told.
         """
-        self._own_adapters().add_adapter(python_type, adapter)
+        self._conversation.own_adapters().add_adapter(python_type, adapter)
 
     def register_converter(self, type_name: str, converter: Converter | None) -> None:
         """Tell what a column's values become, on this connection's next cursors.
 
         As `engineroom.register_converter()`, and before what that was told.
         """
-        self._own_adapters().add_converter(type_name, converter)
-
-    def _own_adapters(self) -> Adapters:
-        from engineroom.core.adapters import ADAPTERS, Adapters
-
-        if self._adapters is None:
-            self._adapters = Adapters(ADAPTERS)
-        return self._adapters
+        self._conversation.own_adapters().add_converter(type_name, converter)
 
     def execute(self, operation: str, parameters: Parameters = None) -> Cursor:
         """Run one statement with a new cursor, and return the cursor."""
@@ -131,25 +120,160 @@ class Connection:
 
         Statements see the transaction as it is: none is begun or ended for them.
         """
-        self._session.executescript(sql)
+        self._conversation.settle()
+        try:
+            self._session.executescript(sql)
+        finally:
+            self._conversation.deliver()
 
     def commit(self) -> None:
-        """Commit the transaction; nothing when none is open."""
-        self._session.commit()
+        """Commit the transaction; nothing when none is open.
+
+        Raises:
+            Misuse: it belongs to a block, or to a two-phase transaction.
+        """
+        self._conversation.before_end("commit")
+        try:
+            self._session.commit()
+        finally:
+            self._conversation.deliver()
 
     def rollback(self) -> None:
-        """Undo the transaction; nothing when none is open."""
-        self._session.rollback()
+        """Undo the transaction; nothing when none is open.
 
-    def transaction(self) -> Transaction:
+        Raises:
+            Misuse: it belongs to a block, or to a two-phase transaction.
+        """
+        self._conversation.before_end("rollback")
+        try:
+            self._session.rollback()
+        finally:
+            self._conversation.deliver()
+
+    def transaction(self, savepoint_name: str | None = None) -> Transaction:
         """Return a block that commits at its end, or rolls back when it fails.
 
         Inside another one, or where a transaction is open, it is a savepoint.
+        `engineroom.Rollback`, raised inside, undoes the block and ends it.
+
+        Args:
+            savepoint_name: of the savepoint; one is made when it is None.
         """
         from engineroom.connection.transaction import Transaction
 
-        self._depth += 1
-        return Transaction(self._handle, self._depth)
+        return Transaction(self._conversation, savepoint_name)
+
+    def pipeline(self) -> Pipeline:
+        """Return a block inside which statements are sent without waiting for answers.
+
+        A failure is raised when its rows are fetched, or else at the end of the block:
+        the first of them, after all have ended. On SQLite, which answers at once, the
+        block changes nothing.
+        """
+        from engineroom.connection.pipeline import Pipeline
+
+        return Pipeline(self._conversation)
+
+    @property
+    def notices(self) -> deque[Notice]:
+        """The last hundred notices of the server, the oldest first."""
+        inbox = self._conversation.inbox
+        inbox.drain()
+        return inbox.notices
+
+    def add_notice_handler(self, handler: Callable[[Notice], object]) -> None:
+        """Have a function called with each notice, after the call during which it came.
+
+        What it raises comes out of that call.
+        """
+        self._conversation.inbox.notice_handlers.append(handler)
+        self._conversation.look_again()
+
+    def add_notification_handler(
+        self, handler: Callable[[Notification], object]
+    ) -> None:
+        """Have a function called with each notification, as for notices.
+
+        Without handlers they are kept until `notifications()` gives them.
+
+        Raises:
+            NotSupportedError: the database sends none.
+        """
+        self._require_server("notifications")
+        self._conversation.inbox.notification_handlers.append(handler)
+        self._conversation.look_again()
+
+    def notifications(
+        self, timeout: float | None = None, stop_after: int | None = None
+    ) -> Iterator[Notification]:
+        """Give what comes by NOTIFY, as it comes, for channels that LISTEN named.
+
+        Args:
+            timeout: seconds after which it ends; None never, 0 gives what is there.
+            stop_after: ends after so many.
+
+        Raises:
+            NotSupportedError: the database sends none.
+            Misuse: a transaction is open, and holds them up.
+        """
+        self._require_server("notifications")
+        return self._conversation.inbox.notifications(timeout, stop_after)
+
+    def _require_server(self, what: str) -> None:
+        if not self._conversation.is_server:
+            raise errors.NotSupportedError(
+                f"SQLite has no {what}", hint="PostgreSQL has them"
+            )
+
+    def xid(self, format_id: int, gtrid: str, bqual: str) -> Xid:
+        """Return the name of a two-phase transaction, as PEP 249 has it.
+
+        Raises:
+            NotSupportedError: the database has no two-phase commit.
+            Misuse: the parts cannot be a name.
+        """
+        from engineroom.connection.xid import Xid
+
+        self._require_server("two-phase transactions")
+        return Xid.from_parts(format_id, gtrid, bqual)
+
+    def tpc_begin(self, xid: Xid | str) -> None:
+        """Begin a two-phase transaction.
+
+        Args:
+            xid: what `xid()` made, or PostgreSQL's own name of it.
+
+        Raises:
+            NotSupportedError: the database has no two-phase commit.
+            Misuse: a transaction is open.
+        """
+        self._conversation.two_phase.begin(xid)
+
+    def tpc_prepare(self) -> None:
+        """Do the first phase.
+
+        Raises:
+            NotSupportedError: the server's `max_prepared_transactions` is 0.
+            DatabaseError: it cannot be committed, and was rolled back.
+        """
+        self._conversation.two_phase.prepare()
+
+    def tpc_commit(self, xid: Xid | str | None = None) -> None:
+        """Do the second phase; without a first, commit at once.
+
+        Args:
+            xid: another transaction than this connection's, such as `tpc_recover()`
+                found.
+        """
+        self._conversation.two_phase.commit(xid)
+
+    def tpc_rollback(self, xid: Xid | str | None = None) -> None:
+        """Undo a two-phase transaction, prepared or not; as `tpc_commit()`."""
+        self._conversation.two_phase.rollback(xid)
+
+    def tpc_recover(self) -> list[Xid]:
+        """Return the transactions that are prepared and wait for their second phase."""
+        return self._conversation.two_phase.recover()
 
     def interrupt(self) -> None:
         """Stop what the connection is doing, from any thread.
@@ -157,6 +281,8 @@ class Connection:
         The statement that runs raises `Interrupted`; the connection stays usable.
         """
         self._handle.interrupt()
+
+    cancel = interrupt
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
@@ -171,6 +297,56 @@ class Connection:
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return self._handle.in_transaction
+
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        """One of `idle`, `open`, `failed`, `lost` and `closed`.
+
+        A transaction that failed does nothing more; it is rolled back, or to a
+        savepoint. `lost` is a connection that can only be closed.
+        """
+        return self._conversation.transaction_status
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """Facts about the connection."""
+        from engineroom.connection.info import ConnectionInfo
+
+        return ConnectionInfo(self._conversation)
+
+    @property
+    def isolation_level(self) -> str | None:
+        """How transactions that begin from now on are kept apart.
+
+        `READ UNCOMMITTED`, `READ COMMITTED`, `REPEATABLE READ`, `SERIALIZABLE`, or
+        None for what the server has been told. Set between transactions.
+        """
+        return self._conversation.isolation_level
+
+    @isolation_level.setter
+    def isolation_level(self, level: str | None) -> None:
+        self._conversation.isolation_level = level
+
+    @property
+    def read_only(self) -> bool | None:
+        """Whether transactions that begin from now on may only read; None as above."""
+        return self._conversation.read_only
+
+    @read_only.setter
+    def read_only(self, is_on: bool | None) -> None:
+        self._conversation.read_only = is_on
+
+    @property
+    def deferrable(self) -> bool | None:
+        """Whether serializable transactions that only read wait until they cannot fail.
+
+        None as above.
+        """
+        return self._conversation.deferrable
+
+    @deferrable.setter
+    def deferrable(self, is_on: bool | None) -> None:
+        self._conversation.deferrable = is_on
 
     @property
     def autocommit(self) -> bool:

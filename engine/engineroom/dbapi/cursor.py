@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, NoReturn, Union
 
+    from engineroom.connection.conversation import Conversation
+    from engineroom.connection.pipeline import Pipeline
     from engineroom.core.handle import Reader
     from engineroom.dbapi.connection import Connection
 
@@ -43,6 +45,7 @@ class _ClosedReader:
         )
 
     execute = executemany = fetchone = fetchmany = fetchall = _refuse
+    resume = settle = load = take = _refuse
     arrow = __iter__ = __next__ = _refuse
 
     def columns(self) -> list[tuple[str, str | None, int, int, int]]:
@@ -117,15 +120,20 @@ class Cursor:
         "arraysize": "How many rows `fetchmany()` gives when not told.",
         "connection": "The connection it belongs to.",
         "fetchone": "Return the next row, None when there are no more.",
+        "_conversation": None,
+        "_pipeline": None,
         "_reader": None,
         "__weakref__": None,
     }
     fetchone: Callable[[], Row | None]
 
-    def __init__(self, connection: Connection, reader: Reader) -> None:
+    def __init__(self, connection: Connection, conversation: Conversation) -> None:
         self.connection = connection
         self.arraysize = 1
-        self._use(reader)
+        self._conversation = conversation
+        # The one that answers for the reader's last run.
+        self._pipeline: Pipeline | None = None
+        self._use(conversation.make_reader())
 
     def _use(self, reader: Reader) -> None:
         self._reader = reader
@@ -146,8 +154,30 @@ class Cursor:
             ParameterError: parameters do not fit it.
             DatabaseError: the database refused, each kind with its own class.
         """
-        self._reader.execute(operation, parameters)
+        if self._conversation.is_plain:
+            self._reader.execute(operation, parameters)
+        else:
+            self._execute_aside(operation, parameters)
         return self
+
+    def _execute_aside(self, operation: str, parameters: Parameters) -> None:
+        """Run a statement in a pipeline, or with somebody listening."""
+        conversation = self._conversation
+        self._leave_run()
+        try:
+            self._reader.execute(operation, parameters)
+            if conversation.pipelines:
+                self._pipeline = conversation.pipelines[-1]
+                self._pipeline.add(self._reader)
+        finally:
+            conversation.deliver()
+
+    def _leave_run(self) -> None:
+        """Leave a run that was only sent to its pipeline, which waits for its end."""
+        if self._pipeline is not None:
+            if self._pipeline.is_open:
+                self._use(self._conversation.make_reader())
+            self._pipeline = None
 
     def executemany(
         self, operation: str, seq_of_parameters: Iterable[Parameters]
@@ -161,8 +191,34 @@ class Cursor:
             Misuse: the statement gives rows.
             DatabaseError: as `execute`.
         """
-        self._reader.executemany(operation, seq_of_parameters)
+        self._leave_run()
+        try:
+            self._reader.executemany(operation, seq_of_parameters)
+        finally:
+            self._conversation.deliver()
         return self
+
+    def callproc(self, procname: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Call a function of the database; its rows are then there to be fetched.
+
+        Args:
+            procname: its name, perhaps with a schema before it. Parts with other
+                characters than letters, digits and underscores stand in double quotes.
+            parameters: what it is given, by place.
+
+        Returns:
+            The parameters: values that a function gives back are in its rows.
+
+        Raises:
+            NotSupportedError: the database has no functions that give rows.
+            Misuse: that is no name.
+        """
+        from engineroom.dbapi.procedure import call_statement
+
+        backend = self._conversation.handle.engine.backend
+        given = list(parameters)
+        self.execute(call_statement(backend, procname, len(given)), given)
+        return given
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """Return the next rows, at most size (`arraysize` when None)."""
@@ -211,6 +267,8 @@ class Cursor:
     @property
     def rowcount(self) -> int:
         """Rows changed by the last statement; -1 for one that only reads."""
+        if self._pipeline is not None and self._pipeline.is_open:
+            self._reader.settle()
         return self._reader.changes
 
     @property
@@ -226,7 +284,10 @@ class Cursor:
 
     def close(self) -> None:
         """Give the result up. The cursor refuses everything afterwards."""
-        self._reader.close()
+        if self._pipeline is None or not self._pipeline.is_open:
+            self._reader.close()
+        # Else the pipeline waits for the run, and then it goes.
+        self._pipeline = None
         self._use(_CLOSED)
 
     def __iter__(self) -> Iterator[Row]:

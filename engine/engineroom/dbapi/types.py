@@ -73,8 +73,10 @@ class TypeGroup:
 STRING = TypeGroup("STRING", "text")
 BINARY = TypeGroup("BINARY", "blob")
 NUMBER = TypeGroup("NUMBER", "integer", "float", "decimal", "boolean")
-DATETIME = TypeGroup("DATETIME", "date", "time", "timestamp", "timestamptz")
-# SQLite's row ids are integers, and a rowid column is described as one.
+DATETIME = TypeGroup(
+    "DATETIME", "date", "time", "timetz", "timestamp", "timestamptz", "interval"
+)
+# Row ids of SQLite and oids of PostgreSQL are integers, and described as such.
 ROWID = TypeGroup("ROWID", "integer")
 
 Binary = bytes
