@@ -100,11 +100,23 @@ static void evict_oldest(qe_connection *connection) {
   destroy(statement);
 }
 
+/* Whether the cache is full and has the text already. Many statements of one text, as a
+ * pipeline makes them, must not push all other texts out. */
+static bool is_one_too_many(const qe_statement *statement) {
+  qe_connection *connection = statement->connection;
+  const qe_statement *idle = *bucket_of(connection, statement->sql_hash);
+
+  return connection->idle_count >= connection->cache_size && idle &&
+         idle->sql_hash == statement->sql_hash &&
+         idle->sql_size == statement->sql_size &&
+         memcmp(idle->sql, statement->sql, (size_t)idle->sql_size) == 0;
+}
+
 void qe__statement_shelve(qe_statement *statement) {
   qe_connection *connection = statement->connection;
   qe_statement **bucket = bucket_of(connection, statement->sql_hash);
 
-  if (statement->is_lent && !statement->is_ready) {
+  if (statement->is_lent && (!statement->is_ready || is_one_too_many(statement))) {
     unlink_statement(statement);
     destroy(statement);
     return;
