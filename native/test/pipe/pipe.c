@@ -193,6 +193,12 @@ const char *PQparameterStatus(const PGconn *pg, const char *name) {
   return NULL;
 }
 
+void pqSaveParameterStatus(PGconn *pg, const char *name, const char *value) {
+  (void)pg;
+  (void)name;
+  (void)value;
+}
+
 PQnoticeReceiver PQsetNoticeReceiver(PGconn *pg, PQnoticeReceiver receiver,
                                      void *context) {
   (void)pg;
