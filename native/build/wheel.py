@@ -39,7 +39,7 @@ print(hatchling.build.build_wheel(sys.argv[1]))
 # What a wheel is made of besides engines, and what makes it.
 _FOLDERS = (
     "engine/engineroom",
-    *(f"native/{name}" for name in ("abi", "audit", "build", "cffi", "src")),
+    *(f"native/{x}" for x in ("abi", "audit", "build", "cffi", "postgres", "src")),
 )
 _FILES = ("LICENSE", "README.md", "platforms.toml", "pyproject.toml")
 AUDIT = "audit.txt"

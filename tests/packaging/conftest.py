@@ -87,6 +87,11 @@ class Light:
             ensure_source(sources["cpython"], machine, report),
             source_folder(sources["cpython"], self.cache),
         )
+        # What needs perl to be made is taken as the machine has it.
+        (own_cache / "openssl").symlink_to(machine.path("openssl"))
+        for name in ("openssl", "postgresql"):
+            place = source_folder(sources[name], self.cache)
+            place.symlink_to(ensure_source(sources[name], machine, report))
         real = sources["sqlite"].files[0].sha256
         light = hashlib.sha256(LIGHT_SQLITE).hexdigest()
         self.edit("native/build/sources.toml", real, light)
@@ -99,7 +104,12 @@ class Light:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def command(self, *words: str) -> tuple[list[str], dict[str, str]]:
-        """Return the command line and environment of `python -m native.build`."""
+        """Return the command line and environment of `python -m native.build`.
+
+        An engine is that of the light SQLite where no backend is named.
+        """
+        if words[0] == "engine" and "--backend" not in words:
+            words = (*words, "--backend", "sqlite")
         return [sys.executable, "-m", "native.build", *words], {
             # No PATH: what is not called by its full path cannot be called at all.
             "PATH": "",
