@@ -60,8 +60,9 @@ static int64_t read_int64(const uint8_t *data) {
 /* From here on PostgreSQL writes a float with an exponent; below 1e-4 too. */
 enum { FLOAT_EXPONENT = 15 };
 
-/* Appends a float as PostgreSQL does: the shortest text that reads back the same, and
- * where its point goes decided by the number alone. */
+/* Appends a float in PostgreSQL's form: the shortest text that reads back the same, and
+ * where its point goes decided by the number alone. Where that text lies midway between
+ * two floats PostgreSQL writes a digit more, for readers that do not round to even. */
 static bool write_float(const uint8_t *data, qe_bytes *out) {
   char text[QE_FLOAT_TEXT_SIZE];
   double value;
