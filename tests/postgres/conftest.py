@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +13,11 @@ from .certificates import Certificates
 from .cluster import WITH_CERTIFICATE, started_cluster
 from .programs import MissingProgram, find, find_postgres
 from .proxy import started_proxy
+from .sockets import open_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from .bouncer import Bouncer
     from .cluster import Cluster
@@ -89,3 +93,24 @@ def proxy(cluster: Cluster) -> Iterator[Proxy]:
     """A proxy before the cluster, which passes on everything until it is told."""
     with started_proxy(cluster.port) as started:
         yield started
+
+
+@pytest.fixture
+def no_socket_left() -> Iterator[None]:
+    """Fail a test that leaves a socket open in this process."""
+    gc.collect()
+    before = set(open_sockets())
+    yield
+    gc.collect()
+    assert set(open_sockets()) - before == set()
+
+
+@pytest.fixture
+def no_libpq_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep libpq from whoever runs the tests: their variables and their files."""
+    for name in os.environ:
+        if name.startswith("PG"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "no-passwords"))
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "no-services"))
+    monkeypatch.setenv("HOME", str(tmp_path))

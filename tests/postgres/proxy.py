@@ -124,6 +124,7 @@ class Conversation:
     def __init__(self, client: socket.socket, server: socket.socket, cut: Cut | None):
         self.framing = {CLIENT: Framing(CLIENT), SERVER: Framing(SERVER)}
         self.has_cut = threading.Event()
+        self.passed = {CLIENT: 0, SERVER: 0}
         self._sockets = {CLIENT: client, SERVER: server}
         self._cut = cut
         self._lock = threading.Lock()
@@ -143,6 +144,7 @@ class Conversation:
             while data := source.recv(_CHUNK):
                 allowed = self._count(sender, data)
                 sink.sendall(data[:allowed])
+                self.passed[sender] += allowed
                 if allowed < len(data) or self._is_due(sender):
                     self.hurt()
                     return
@@ -174,6 +176,11 @@ class Conversation:
         if cut is None or cut.sender != sender or cut.plus_bytes:
             return False
         return self.framing[sender].ended >= cut.messages
+
+    def hurt_after(self, messages: int) -> None:
+        """Close both sides when the client has sent so many messages more."""
+        with self._lock:
+            self._cut = Cut(CLIENT, self.framing[CLIENT].ended + messages)
 
     def hurt(self) -> None:
         how = self._cut.how if self._cut else "close"
@@ -244,6 +251,10 @@ class Proxy:
     def names(self, sender: str, index: int = -1) -> list[str]:
         """Return the messages one side sent in the last, or another, conversation."""
         return list(self.conversations[index].framing[sender].names)
+
+    def passed_bytes(self, sender: str) -> int:
+        """Return how much one side sent in the last conversation."""
+        return self.conversations[-1].passed[sender]
 
     def wait_for_cut(self) -> None:
         """Wait until the last conversation has been hurt."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import ssl
 import struct
@@ -20,6 +19,7 @@ from .cluster import OTHER, OWNER, READER, WITH_CERTIFICATE
 from .hostile import INT4, Talk, data_row, hostile, message
 from .programs import wait_until
 from .proxy import CLIENT, SERVER, Cut, Framing, started_proxy
+from .sockets import open_sockets
 
 if TYPE_CHECKING:
     from .bouncer import Bouncer
@@ -300,16 +300,7 @@ def test_a_script_that_fails_fails_the_test() -> None:
 
 
 def test_no_socket_of_a_server_is_left_in_this_process(cluster: Cluster) -> None:
-    def sockets() -> set[str]:
-        found = set()
-        for name in os.listdir("/proc/self/fd"):
-            try:
-                found.add(os.readlink(f"/proc/self/fd/{name}"))
-            except FileNotFoundError:
-                continue
-        return {path for path in found if path.startswith("socket:")}
-
-    before = sockets()
+    before = set(open_sockets())
     with started_proxy(cluster.port) as proxy:
         assert ask(cluster.url(port=proxy.port)) == 42
-    assert sockets() == before
+    assert set(open_sockets()) == before
