@@ -15,16 +15,19 @@
  * otherwise name them without end. */
 enum { TYPES_MAX = 1 << 16, FIELDS_MAX = 1 << 14 };
 
-/* pg_range has its multiranges since PostgreSQL 14 only, and a column that is not there
- * is an error; to_jsonb asks for it in a way that older servers answer with null. A
- * type that sends itself as PostgreSQL's text does, such as citext, is a string. */
+/* Every table is read by its index, row by row, since a catalog may be large: OFFSET 0
+ * keeps the planner from joining whole tables, which it would for the number of types
+ * it expects. pg_range has its multiranges since PostgreSQL 14 only, and a column that
+ * is not there is an error; to_jsonb asks for it in a way that older servers answer
+ * with null. A type that sends itself as PostgreSQL's text does, such as citext, is a
+ * string.
+ */
 const char QE_PG_TYPES_QUERY[] =
     "WITH RECURSIVE wanted(oid) AS ("
     " SELECT pg_catalog.unnest($1::text::oid[])"
     " UNION"
-    " SELECT part.oid FROM wanted"
-    " JOIN pg_catalog.pg_type t ON t.oid = wanted.oid,"
-    " LATERAL (SELECT CASE"
+    " SELECT part.oid FROM wanted w,"
+    " LATERAL (SELECT t.typtype, t.typrelid, CASE"
     "  WHEN t.typinput = 'pg_catalog.array_in'::regproc THEN t.typelem"
     "  WHEN t.typtype = 'd' THEN t.typbasetype"
     "  WHEN t.typtype = 'r' THEN"
@@ -32,14 +35,17 @@ const char QE_PG_TYPES_QUERY[] =
     "  WHEN t.typtype = 'm' THEN"
     "   (SELECT r.rngtypid FROM pg_catalog.pg_range r"
     "    WHERE (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)"
-    "  END"
-    "  UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a"
-    "  WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0"
-    "  AND NOT a.attisdropped) part(oid)"
+    "  END AS element FROM pg_catalog.pg_type t WHERE t.oid = w.oid OFFSET 0) t,"
+    " LATERAL (SELECT t.element UNION ALL (SELECT a.atttypid"
+    "  FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c'"
+    "  AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
+    "  OFFSET 0)) part(oid)"
     " WHERE part.oid <> 0"
-    ") SELECT w.oid::text,"
-    " CASE"
-    "  WHEN t.oid IS NULL THEN 'b'"
+    ") SELECT w.oid::text, coalesce(t.kind, 'b'),"
+    " coalesce(pg_catalog.format_type(t.oid, NULL), w.oid::text),"
+    " coalesce(t.element, 0)::text, coalesce(a.atttypid, 0)::text"
+    " FROM wanted w"
+    " LEFT JOIN LATERAL (SELECT t.oid, t.typtype, t.typrelid, CASE"
     "  WHEN t.typinput = 'pg_catalog.array_in'::regproc THEN 'a' ||"
     "   coalesce((SELECT e.typdelim::text FROM pg_catalog.pg_type e"
     "    WHERE e.oid = t.typelem), ',')"
@@ -49,12 +55,10 @@ const char QE_PG_TYPES_QUERY[] =
     "   WHERE d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = t.oid"
     "   AND d.refclassid = 'pg_catalog.pg_extension'::regclass"
     "   AND d.deptype = 'e' AND x.extname = 'hstore') THEN 'h'"
-    "  WHEN EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid = t.typsend"
-    "   AND p.prosrc IN ('textsend', 'varcharsend', 'bpcharsend')"
-    "   AND p.prolang = 12) THEN 's'"
-    "  ELSE 'b' END,"
-    " coalesce(pg_catalog.format_type(t.oid, NULL), w.oid::text),"
-    " coalesce(CASE"
+    "  WHEN (SELECT p.prosrc FROM pg_catalog.pg_proc p"
+    "   WHERE p.oid = t.typsend AND p.prolang = 12)"
+    "   IN ('textsend', 'varcharsend', 'bpcharsend') THEN 's'"
+    "  ELSE 'b' END AS kind, CASE"
     "  WHEN t.typinput = 'pg_catalog.array_in'::regproc THEN t.typelem"
     "  WHEN t.typtype = 'd' THEN t.typbasetype"
     "  WHEN t.typtype = 'r' THEN"
@@ -62,12 +66,11 @@ const char QE_PG_TYPES_QUERY[] =
     "  WHEN t.typtype = 'm' THEN"
     "   (SELECT r.rngtypid FROM pg_catalog.pg_range r"
     "    WHERE (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid)"
-    "  END, 0)::text,"
-    " coalesce(a.atttypid, 0)::text"
-    " FROM wanted w"
-    " LEFT JOIN pg_catalog.pg_type t ON t.oid = w.oid"
-    " LEFT JOIN pg_catalog.pg_attribute a ON t.typtype = 'c'"
-    " AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
+    "  END AS element FROM pg_catalog.pg_type t WHERE t.oid = w.oid OFFSET 0) t ON true"
+    " LEFT JOIN LATERAL (SELECT a.atttypid, a.attnum"
+    "  FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c'"
+    "  AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
+    "  OFFSET 0) a ON true"
     " ORDER BY w.oid, a.attnum";
 
 static const qe_pg_type *find_built_in(uint32_t oid) {
