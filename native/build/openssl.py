@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenSSL", "OpenSSLFile", "prepare_openssl"]
 
 # Raised when this module makes something else of the same answers.
-_FORMAT = "2"
+_FORMAT = "3"
 _ANSWERS = Path(__file__).with_name("openssl_answers.pl")
 # Modules that belong to perl, and that some systems install apart from it.
 _PERL_MODULES = ("File::Compare", "FindBin", "IPC::Cmd", "JSON::PP")
@@ -222,9 +222,14 @@ def _hide(path: Path) -> None:
     """Have an assembly file keep its symbols inside the engine, as C's are.
 
     The compiler's option for C has no say there, and zig's linker for macOS exports
-    whatever the files leave visible.
+    whatever the files leave visible; of what is `.comm` it forgets that it is hidden.
     """
     text = path.read_text(encoding="utf-8")
+    text = re.sub(
+        r"(?m)^\s*\.comm\s+(\w+),(\d+),(\d+)",
+        r".globl\t\1\n.zerofill\t__DATA,__bss,\1,\2,\3",
+        text,
+    )
     names = re.findall(r"(?m)^\s*\.globl\s+(\w+)", text)
     hidden = "".join(f".private_extern\t{name}\n" for name in names)
     path.write_text(f"{text}\n{hidden}", encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -119,6 +120,24 @@ def test_a_mac_gets_the_assembly_of_its_cpu(kept: dict[str, OpenSSL]) -> None:
         kept["darwin-x86_64"].folder / "crypto/modes/aesni-gcm-x86_64.s"
     ).read_text()
     assert "vpclmulqdq" in text
+
+
+@pytest.mark.parametrize("target", [ARM, INTEL], ids=["arm64", "x86_64"])
+def test_a_macs_assembly_shows_nothing_outside_the_engine(
+    kept: dict[str, OpenSSL], target: Target
+) -> None:
+    openssl = kept[target.id]
+    texts = [
+        (openssl.folder / file.name).read_text()
+        for file in openssl.files
+        if file.name.lower().endswith(".s")
+    ]
+    assert len(texts) > 10
+    for text in texts:
+        shown = set(re.findall(r"(?m)^\s*\.globl\s+(\w+)", text))
+        hidden = set(re.findall(r"(?m)^\s*\.private_extern\s+(\w+)", text))
+        assert shown - hidden == set()
+        assert not re.search(r"(?m)^\s*\.comm\b", text)
 
 
 def test_nothing_names_a_folder_of_this_machine(
