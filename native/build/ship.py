@@ -141,13 +141,23 @@ def told_wheels(wheels: Sequence[Wheel]) -> list[str]:
     """Return a table of the wheels with the targets and engines in each."""
     lines = [f"{'wheel':<50}  {'size':>8}  engines"]
     for wheel in wheels:
-        sizes = {engine.path: engine.size_bytes for engine in wheel.engines}
-        inside = ", ".join(f"{size / 1e6:.2f} MB" for size in sizes.values())
+        inside = ", ".join(_told_sizes(wheel))
         named = ", ".join(target.id for target in wheel.targets)
         tag = wheel.path.stem.split("-", 2)[2]
         told = f"{inside} for {named}" if named else "none"
         lines.append(f"{tag:<50}  {_megabytes(wheel):>8}  {told}")
     return lines
+
+
+def _told_sizes(wheel: Wheel) -> list[str]:
+    """Tell the sizes of the files of each backend; some serve several targets."""
+    files: dict[str, dict[Path, int]] = {}
+    for engine in wheel.engines:
+        files.setdefault(engine.backend, {})[engine.path] = engine.size_bytes
+    return [
+        f"{backend} {' + '.join(f'{size / 1e6:.2f}' for size in sizes.values())} MB"
+        for backend, sizes in files.items()
+    ]
 
 
 def near(path: Path) -> str:

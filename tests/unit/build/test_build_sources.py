@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -266,6 +267,35 @@ def test_of_an_archive_only_plain_files_of_the_wanted_folder_are_unpacked(
     found = sorted(path.relative_to(place).as_posix() for path in place.rglob("*.h"))
     assert found == ["a.h", "deep/b.h"]
     assert not list(tmp_path.rglob("evil.h"))
+
+
+def test_of_an_archive_that_is_kept_in_part_nothing_else_is_unpacked(
+    tmp_path: Path, cache: Cache, report: Report
+) -> None:
+    archive = archive_of(
+        {
+            "pkg/include/a.h": b"a",
+            "pkg/include/a.h.in": b"form",
+            "pkg/include/deep/b.h": b"b",
+            "pkg/include/deep/b.c": b"c",
+        }
+    )
+    wanted = tmp_path / "wanted"
+    (wanted / "deep").mkdir(parents=True)
+    (wanted / "a.h.in").write_bytes(b"form")
+    (wanted / "deep" / "b.h").write_bytes(b"b")
+    (tmp_path / "headers.tgz").write_bytes(archive)
+    source = unpacked_source(archive, tree_sha256(wanted))
+
+    place = ensure_source(
+        replace(source, keep=("*.in", "deep/*.h")),
+        cache,
+        report,
+        {"ENGINEROOM_SOURCES": str(tmp_path)},
+    )
+
+    found = [p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file()]
+    assert sorted(found) == ["a.h.in", "deep/b.h"]
 
 
 def test_a_wrong_pin_of_the_unpacked_tree_is_told_with_the_right_one(
