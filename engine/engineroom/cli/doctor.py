@@ -29,9 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--backend",
-        default="sqlite",
         metavar="NAME",
-        help="the backend to examine; sqlite if none is given",
+        help="the backend to examine; that of the URL if none is given, or sqlite",
     )
     subject.add_argument(
         "--root",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engineroom.connection.postgres_url import ServerUrl
     from engineroom.connection.settings import UrlSetting
 
-__all__ = ["MEMORY", "Location", "hide_secrets", "parse_url"]
+__all__ = ["MEMORY", "Location", "backend_of", "hide_secrets", "parse_url"]
 
 MEMORY = ":memory:"
 
@@ -85,6 +85,11 @@ def _hide_pair(pair: str) -> str:
     name, equals, _ = pair.partition("=")
     is_secret = "password" in name.lower() or "secret" in name.lower()
     return f"{name}{equals}***" if equals and is_secret else pair
+
+
+def backend_of(url: str) -> str:
+    """Return the engine that would serve the URL; SQLite's where that is not clear."""
+    return "postgres" if _is_for_server(url) else "sqlite"
 
 
 def _is_for_server(url: str) -> bool:

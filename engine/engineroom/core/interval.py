@@ -69,7 +69,7 @@ class Interval:
     def __setattr__(self, name: str, value: object = None) -> NoReturn:
         raise AttributeError(f"An interval cannot be changed: `{name}`")
 
-    __delattr__ = __setattr__  # type: ignore[assignment] # refuses with any arguments
+    __delattr__ = __setattr__
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Interval):

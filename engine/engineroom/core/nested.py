@@ -100,7 +100,7 @@ class Range:
     def __setattr__(self, name: str, value: object = None) -> NoReturn:
         raise AttributeError(f"A range cannot be changed: `{name}`")
 
-    __delattr__ = __setattr__  # type: ignore[assignment] # refuses with any arguments
+    __delattr__ = __setattr__
 
     @property
     def is_lower_inclusive(self) -> bool:
@@ -170,7 +170,7 @@ class Multirange:
     def __setattr__(self, name: str, value: object = None) -> NoReturn:
         raise AttributeError(f"A multirange cannot be changed: `{name}`")
 
-    __delattr__ = __setattr__  # type: ignore[assignment] # refuses with any arguments
+    __delattr__ = __setattr__
 
     def __iter__(self) -> Iterator[Range]:
         return iter(self._ranges)

@@ -60,6 +60,7 @@ _HINTS: dict[type[errors.DatabaseError], str] = {
         "`target_session_attrs=read-write` in the URL looks for a server that can be "
         "written"
     ),
+    errors.InvalidCatalogName: "see whether the database's name is right",
     errors.LockNotAvailable: "find who holds a transaction open, or wait longer",
     errors.ConnectionLost: "open a new connection with `engineroom.connect()`",
     errors.TimedOut: (
@@ -170,7 +171,7 @@ _REASONS: tuple[tuple[str, type[errors.DatabaseError], str], ...] = (
         "no server fits `target_session_attrs`",
     ),
     ("hot standby mode", errors.ConnectFailed, "no server fits `target_session_attrs`"),
-    ("does not exist", errors.InvalidCatalogName, "see whether the name is right"),
+    ("does not exist", errors.InvalidCatalogName, ""),
 )
 
 # libpq opens each attempt to connect with one of these.

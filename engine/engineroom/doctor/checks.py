@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engineroom.doctor.findings import OK, PROBLEM, SKIPPED, UNKNOWN, Finding
 from engineroom.doctor.report import Report
+from engineroom.doctor.server import SERVERS, about_server, check_tls, server_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +29,9 @@ QUESTION, ANSWER = "select 1", 1
 class _Case:
     """One examination: what is asked, and what is known so far."""
 
-    def __init__(self, backend: str, url: str | None) -> None:
-        self.backend = backend
-        self.url = url or IN_MEMORY.get(backend, "")
+    def __init__(self, backend: str | None, url: str | None) -> None:
+        self.backend = backend or _backend_of(url or "")
+        self.url = url or IN_MEMORY.get(self.backend, "")
         self.shown_url = _without_secrets(self.url)
         self.engine: Any = None
         self.sections: dict[str, Any] = {
@@ -39,20 +40,24 @@ class _Case:
             "settings": [],
             "engine": None,
             "candidates": [],
+            "tls": None,
             "query": None,
+            "server": None,
         }
 
 
-def examine(backend: str = "sqlite", url: str | None = None) -> Report:
+def examine(backend: str | None = None, url: str | None = None) -> Report:
     """Examine this installation; never raises for what it finds.
 
     Args:
-        backend: the backend to examine.
+        backend: the backend to examine; the URL's if None, and SQLite without one.
         url: the database to query; one in memory if None.
     """
     case = _Case(backend, url)
     findings: list[Finding] = []
     for name, check in CHECKS:
+        if name == "tls" and case.backend not in SERVERS:
+            continue
         try:
             finding = check(case)
         except Exception as error:  # whatever it is, it is a finding
@@ -64,7 +69,7 @@ def examine(backend: str = "sqlite", url: str | None = None) -> Report:
             )
         findings.append(finding)
     hidden = [(case.url, case.shown_url)] if case.url else []
-    return Report(findings, case.sections, backend=backend, hidden=hidden)
+    return Report(findings, case.sections, backend=case.backend, hidden=hidden)
 
 
 def _check_package(case: _Case) -> Finding:
@@ -231,6 +236,10 @@ def _check_query(case: _Case) -> Finding:
             cursor = connection.cursor()
             cursor.execute(QUESTION)
             row = cursor.fetchone()
+            paused = time.perf_counter()
+            if case.backend in SERVERS:
+                case.sections["server"] = about_server(connection)
+            started += time.perf_counter() - paused
         finally:
             connection.close()
     except Exception as error:
@@ -249,6 +258,8 @@ def _check_query(case: _Case) -> Finding:
         text = f"`{QUESTION}` on {case.shown_url} gave {answer!r} in place of {ANSWER}"
         return Finding("query", PROBLEM, text, remedy="report this as a fault")
     text = f"`{QUESTION}` on {case.shown_url} answered in {milliseconds} ms"
+    if case.sections["server"]:
+        text += f": {server_text(case.sections['server'])}"
     return Finding("query", OK, text)
 
 
@@ -258,8 +269,18 @@ CHECKS: tuple[tuple[str, Callable[[_Case], Finding]], ...] = (
     ("settings", _check_settings),
     ("engine", _check_engine),
     ("integrity", _check_integrity),
+    ("tls", lambda case: check_tls(case.engine, case.sections)),
     ("query", _check_query),
 )
+
+
+def _backend_of(url: str) -> str:
+    try:
+        from engineroom.connection.url import backend_of
+
+        return backend_of(url)
+    except Exception:  # it is broken, which the checks will tell
+        return "postgres" if url.startswith("postgres") else "sqlite"
 
 
 def _without_secrets(url: str) -> str:

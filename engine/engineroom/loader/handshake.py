@@ -13,7 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["ABI_VERSION", "Handshake", "bind_tls", "shake_hands"]
+    from engineroom.loader.load import Engine
+
+__all__ = ["ABI_VERSION", "Handshake", "bind_tls", "shake_hands", "tls_facts"]
 
 # The number of the contract in native/abi/qe_abi.h that this package speaks.
 ABI_VERSION = 2
@@ -110,6 +112,16 @@ def bind_tls(ffi: Any, lib: Any) -> None:
     error = ffi.new("qe_error *")
     if lib.qe_backend_bind_tls(error):
         raise Refused("openssl-missing", _text(ffi, error.message))
+
+
+def tls_facts(engine: Engine) -> tuple[str, str, str]:
+    """Return the TLS library an engine has bound: its name, version and file."""
+    ffi, lib = engine.ffi, engine.lib
+    return (
+        _text(ffi, lib.qe_backend_tls_library()),
+        _text(ffi, lib.qe_backend_tls_version()),
+        _text(ffi, lib.qe_backend_tls_file()),
+    )
 
 
 def _text(ffi: Any, pointer: Any) -> str:
