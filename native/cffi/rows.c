@@ -13,6 +13,7 @@
  * Python.h is worth more: it is what keeps every other file testable without Python. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -20,6 +21,7 @@
 #include "../src/qe_backend.h"
 #include "../src/qe_error.h"
 #include "../src/qe_mem.h"
+#include "../src/qe_nested.h"
 #include "../src/qe_temporal.h"
 #include "../src/qe_wait.h"
 #include "../src/qe_worker.h"
@@ -68,6 +70,16 @@ typedef struct maker {
   uint8_t *state;      /* the content of the bytes object in them */
 } maker;
 
+/* What a UUID is made of: its class's constructor spends its time on finding out which
+ * of six ways it was called. */
+typedef struct uuid_parts {
+  newfunc make;
+  PyTypeObject *type;
+  PyObject *arguments;       /* none */
+  PyObject *number, *safety; /* the names of its attributes */
+  PyObject *unknown;         /* the safety of one that did not come from the system */
+} uuid_parts;
+
 struct qe_python {
   hooks hooks;
   unsigned long main_thread;
@@ -76,6 +88,7 @@ struct qe_python {
   maker timestamp, timestamptz, date, time; /* ready once decimal is there */
   PyObject *utc;
   PyObject *decimal;                    /* NULL until load_types was asked */
+  uuid_parts uuid;                      /* ready once unknown is there */
   PyObject *makers[QE_TYPE_NESTED + 1]; /* by qe_type; NULL until maker_of was asked */
 };
 
@@ -692,6 +705,51 @@ static PyObject *convert(const reader *self, const qe_column_meta *meta, int64_t
                                (long long)(self->row_offset + row + 1));
 }
 
+static bool load_uuid(uuid_parts *out) {
+  PyObject *module = PyImport_ImportModule("uuid");
+  PyObject *type = module ? PyObject_GetAttrString(module, "UUID") : NULL;
+  PyObject *safety = type ? PyObject_GetAttrString(module, "SafeUUID") : NULL;
+
+  if (safety) {
+    out->type = (PyTypeObject *)type;
+    out->make = (newfunc)PyType_GetSlot(out->type, Py_tp_new);
+    if (!out->arguments) out->arguments = PyTuple_New(0);
+    if (!out->number) out->number = PyUnicode_InternFromString("int");
+    if (!out->safety) out->safety = PyUnicode_InternFromString("is_safe");
+  }
+  if (safety && out->make && out->arguments && out->number && out->safety) {
+    out->unknown = PyObject_GetAttrString(safety, "unknown");
+  }
+  if (!out->unknown) Py_XDECREF(type);
+  Py_XDECREF(safety);
+  Py_XDECREF(module);
+  return out->unknown != NULL;
+}
+
+/* The class forbids setting its attributes, which its constructor gets round likewise.
+ */
+static PyObject *make_uuid(qe_python *python, const uint8_t *data) {
+  static const char DIGITS[] = "0123456789abcdef";
+  const uuid_parts *parts = &python->uuid;
+  char text[2 * QE_UUID_SIZE + 1];
+  PyObject *number, *uuid;
+
+  if (!QE_LIKELY(parts->unknown != NULL) && !load_uuid(&python->uuid)) return NULL;
+  for (int i = 0; i < QE_UUID_SIZE; i++) {
+    text[2 * i] = DIGITS[data[i] >> 4];
+    text[2 * i + 1] = DIGITS[data[i] & 15];
+  }
+  text[2 * QE_UUID_SIZE] = '\0';
+  number = PyLong_FromString(text, NULL, 16);
+  uuid = number ? parts->make(parts->type, parts->arguments, NULL) : NULL;
+  if (uuid && (PyObject_GenericSetAttr(uuid, parts->number, number) < 0 ||
+               PyObject_GenericSetAttr(uuid, parts->safety, parts->unknown) < 0)) {
+    Py_CLEAR(uuid);
+  }
+  Py_XDECREF(number);
+  return uuid;
+}
+
 /* What makes values of the type, borrowed; NULL with an exception. */
 static PyObject *maker_for(qe_python *python, qe_type type) {
   if (!python->makers[type]) {
@@ -719,9 +777,17 @@ static PyObject *make_with_maker(const reader *self, const qe_column_meta *meta,
 static PyObject *make_declared(const reader *self, int32_t index, int64_t row,
                                qe_kind kind) {
   const qe_column_meta *meta = &self->statement->columns[index];
-  PyObject *plain = make_plain(self, index, row, kind);
-  PyObject *value = NULL;
+  PyObject *plain, *value;
 
+  if (meta->type == QE_TYPE_UUID && kind == QE_KIND_BLOB) {
+    int64_t size;
+    const uint8_t *data =
+        qe__column_bytes(&self->statement->batch.columns[index], row, &size);
+
+    assert(size == QE_UUID_SIZE);
+    return make_uuid(self->python, data);
+  }
+  plain = make_plain(self, index, row, kind);
   if (!plain || plain == Py_None) return plain;
   if (self->python->hooks.maker_of != Py_None) {
     value = make_with_maker(self, meta, row, plain);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import ipaddress
+import pickle
 import uuid
 from collections import namedtuple
 from decimal import Decimal
@@ -141,6 +142,16 @@ def test_a_value_comes_back_as_it_went(connection, type_name, value):
     assert type(found) is type(value)
     if type_name != "hstore":  # which has an order of its own
         assert repr(found) == repr(value)
+
+
+def test_a_uuid_is_whole_though_it_was_made_the_short_way(connection):
+    found = there_and_back(connection, ID, "uuid")
+    assert isinstance(found, uuid.UUID)
+    assert (found, hash(found), found.hex) == (ID, hash(ID), ID.hex)
+    assert found.is_safe is uuid.SafeUUID.unknown
+    assert pickle.loads(pickle.dumps(found)) == ID
+    with pytest.raises(TypeError):
+        found.int = 1
 
 
 class Mood(enum.Enum):
