@@ -7,12 +7,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any, NoReturn
 
+    _Items = list[Any]
+else:
+    _Items = list
+
 __all__ = ["Array", "Multirange", "Range"]
 
 _BOUNDS = ("[)", "[]", "()", "(]")
 
 
-class Array(list):  # type: ignore[type-arg] # of anything
+class Array(_Items):
     """A list whose indexes do not start at 1 in the database.
 
     Arrays that start at 1, which nearly all do, are plain lists.
@@ -33,7 +37,7 @@ class Array(list):  # type: ignore[type-arg] # of anything
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Array) and self.lower_bounds != other.lower_bounds:
             return False
-        return list.__eq__(self, other)
+        return _Items.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -41,7 +45,7 @@ class Array(list):  # type: ignore[type-arg] # of anything
     __hash__ = None  # as every list
 
     def __repr__(self) -> str:
-        return f"Array({list.__repr__(self)}, lower_bounds={self.lower_bounds})"
+        return f"Array({_Items.__repr__(self)}, lower_bounds={self.lower_bounds})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Array, (list(self), self.lower_bounds)

@@ -45,7 +45,7 @@ _DEPTH_MOST = 64
 _UTC = datetime.timezone.utc
 
 
-def adapt(value: object, oid: int = 0) -> Plain:
+def adapt(value: Any, oid: int = 0) -> Plain:
     """Return the value as int, float, str, bytes or None.
 
     Args:
@@ -56,17 +56,24 @@ def adapt(value: object, oid: int = 0) -> Plain:
         ParameterTypeUnsupported: the type has no form that PostgreSQL reads.
         DataError: the value has none.
     """
-    if value is None or isinstance(value, (bytes, bytearray, memoryview)):
-        return None if value is None else bytes(value)
-    if isinstance(value, enum.Enum) and not isinstance(value, (int, str, float)):
+    if value is None:
+        return None
+    if _is(value, bytes, bytearray, memoryview):
+        return bytes(value)
+    if _is(value, enum.Enum) and not _is(value, int, str, float):
         return adapt(value.value, oid)
-    if oid in _JSON and isinstance(value, (dict, list, tuple)):
-        return _json(value)  # pyright: ignore[reportUnknownArgumentType] - of anything
-    if oid in _JSON_ARRAYS and isinstance(value, (list, tuple)):
-        return _json_array(value)  # pyright: ignore[reportUnknownArgumentType]
-    if oid in _ARRAYS and isinstance(value, tuple):
-        value = list(value)  # pyright: ignore[reportUnknownArgumentType]
+    if oid in _JSON and _is(value, dict, list, tuple):
+        return _json(value)
+    if oid in _JSON_ARRAYS and _is(value, list, tuple):
+        return _json_array(value)
+    if oid in _ARRAYS and _is(value, tuple):
+        return _array(list(value), 0)
     return _text(value, 0)
+
+
+def _is(value: object, *kinds: type) -> bool:
+    """As isinstance(), without type checkers concluding what the parts are."""
+    return isinstance(value, kinds)
 
 
 def _text(value: object, depth: int) -> str:
@@ -210,7 +217,7 @@ def _element(value: object, depth: int, null: str) -> str:
 def _array(value: list[Any], depth: int) -> str:
     items = (
         _array(item, depth + 1)
-        if isinstance(item, list) and depth <= _DEPTH_MOST
+        if _is(item, list) and depth <= _DEPTH_MOST
         else _element(item, depth, "NULL")
         for item in value
     )
@@ -224,8 +231,9 @@ def _array_with_bounds(value: Array, depth: int) -> str:
     sizes: list[int] = []
     inner: Any = value
     for _ in bounds:
-        sizes.append(len(inner) if isinstance(inner, list) else 0)
-        inner = inner[0] if isinstance(inner, list) and inner else ()
+        is_list = _is(inner, list)
+        sizes.append(len(inner) if is_list else 0)
+        inner = inner[0] if is_list and inner else ()
     written = "".join(
         f"[{bound}:{bound + size - 1}]" for bound, size in zip(bounds, sizes)
     )

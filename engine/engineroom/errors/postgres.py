@@ -124,14 +124,14 @@ class TimedOut(OperationalError):
     """The server took longer than the connection's `timeout_seconds`."""
 
     code = "ER2112"
-    sqlstates = ("HYT00",)
+    sqlstates: ClassVar[tuple[str, ...]] = ("HYT00",)
 
 
 class ConnectTimedOut(ConnectFailed, TimedOut):
     """The server did not answer within `connect_timeout`."""
 
     code = "ER2113"
-    sqlstates = ("HYT01",)
+    sqlstates: ClassVar[tuple[str, ...]] = ("HYT01",)
 
 
 class ServerWarning(DatabaseError):
