@@ -324,7 +324,7 @@ def test_memory_is_not_taken_for_what_is_only_promised() -> None:
         talk.greet()
         talk.describe(("x", TEXT))
         talk.send(message(b"D", b"\0\1" + b"x" * 1_000_000, length=0x3FFFFFFF))
-        talk.receive()
+        talk.receive_until(b"X")
 
     with visit(script, timeout_seconds=1) as connection:
         before = memory_bytes()
