@@ -8,13 +8,20 @@ from engineroom.aio.opening import open_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections import deque
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable
     from types import TracebackType
     from typing import Any
 
     from engineroom.aio.line import Line
+    from engineroom.aio.pipeline import Pipeline
     from engineroom.aio.transaction import Transaction
     from engineroom.connection import Location
+    from engineroom.connection.conversation import TransactionStatus
+    from engineroom.connection.info import ConnectionInfo
+    from engineroom.connection.messages import Notice, Notification
+    from engineroom.connection.xid import Xid
+    from engineroom.core.adapters import Adapter, Converter
     from engineroom.dbapi.cursor import Parameters
 
 __all__ = ["Connecting", "Connection", "connect"]
@@ -91,9 +98,8 @@ class Connection:
         self.url = location.display
         self._line = line
         self._handle = line.handle
-        self._session = line.handle.session
+        self._conversation = line.conversation
         self._autocommit = location.settings.get("autocommit") == "on"
-        self._depth = 0
 
     def cursor(self) -> Cursor:
         """Return a new cursor.
@@ -106,7 +112,21 @@ class Connection:
                 "The connection is closed",
                 hint="open a new connection with `engineroom.aio.connect()`",
             )
-        return Cursor(self, self._line, self._session.reader())
+        return Cursor(self, self._line)
+
+    def register_adapter(self, python_type: type, adapter: Adapter | None) -> None:
+        """Tell how objects of a class are sent, on this connection's next cursors.
+
+        As `engineroom.register_adapter()`, and before what that was told.
+        """
+        self._conversation.own_adapters().add_adapter(python_type, adapter)
+
+    def register_converter(self, type_name: str, converter: Converter | None) -> None:
+        """Tell what a column's values become, on this connection's next cursors.
+
+        As `engineroom.register_converter()`, and before what that was told.
+        """
+        self._conversation.own_adapters().add_converter(type_name, converter)
 
     async def execute(self, operation: str, parameters: Parameters = None) -> Cursor:
         """Run one statement with a new cursor, and return the cursor."""
@@ -123,26 +143,156 @@ class Connection:
 
         Statements see the transaction as it is: none is begun or ended for them.
         """
-        await self._line.run_in_thread(self._session.executescript, sql)
+        await self._line.settle()
+        try:
+            await self._line.run_script(sql)
+        finally:
+            self._conversation.deliver()
 
     async def commit(self) -> None:
-        """Commit the transaction; nothing when none is open."""
-        await self._line.run(self._session.commit, self._session.commit)
+        """Commit the transaction; nothing when none is open.
+
+        Raises:
+            Misuse: it belongs to a block, or to a two-phase transaction.
+        """
+        await self._line.settle()
+        self._conversation.before_end("commit")
+        await self._end(self._handle.session.commit)
 
     async def rollback(self) -> None:
-        """Undo the transaction; nothing when none is open."""
-        await self._line.run(self._session.rollback, self._session.rollback)
+        """Undo the transaction; nothing when none is open.
 
-    def transaction(self) -> Transaction:
+        Raises:
+            Misuse: it belongs to a block, or to a two-phase transaction.
+        """
+        self._conversation.before_end("rollback")
+        await self._end(self._handle.session.rollback)
+
+    async def _end(self, step: Callable[[], int | None]) -> None:
+        try:
+            await self._line.run(step, step)
+        finally:
+            self._conversation.deliver()
+
+    def transaction(self, savepoint_name: str | None = None) -> Transaction:
         """Return a block that commits at its end, or rolls back when it fails.
 
-        Inside another one, or where a transaction is open, it is a savepoint. It is of
-        the connection, not of the task.
+        Inside another one, or where a transaction is open, it is a savepoint.
+        `engineroom.Rollback`, raised inside, undoes the block and ends it. A block is
+        of the connection, not of the task.
+
+        Args:
+            savepoint_name: of the savepoint; one is made when it is None.
         """
         from engineroom.aio.transaction import Transaction
 
-        self._depth += 1
-        return Transaction(self._line, self._depth)
+        return Transaction(self._line, savepoint_name)
+
+    def pipeline(self) -> Pipeline:
+        """Return a block inside which statements are sent without waiting for answers.
+
+        A failure is raised when its rows are fetched, or else at the end of the block:
+        the first of them, after all have ended. On SQLite, which answers at once, the
+        block changes nothing.
+        """
+        from engineroom.aio.pipeline import Pipeline
+
+        return Pipeline(self._line)
+
+    @property
+    def notices(self) -> deque[Notice]:
+        """The last hundred notices of the server, the oldest first."""
+        inbox = self._conversation.inbox
+        inbox.drain()
+        return inbox.notices
+
+    def add_notice_handler(self, handler: Callable[[Notice], object]) -> None:
+        """Have a function called with each notice, after the call during which it came.
+
+        What it raises comes out of that call.
+        """
+        self._conversation.inbox.notice_handlers.append(handler)
+        self._conversation.look_again()
+
+    def add_notification_handler(
+        self, handler: Callable[[Notification], object]
+    ) -> None:
+        """Have a function called with each notification.
+
+        The loop calls it as they come, or it is called after the call during which
+        they came. Without handlers they are kept until `notifications()` gives them.
+
+        Raises:
+            NotSupportedError: the database sends none.
+        """
+        self._require_server("notifications")
+        self._conversation.inbox.notification_handlers.append(handler)
+        self._conversation.look_again()
+
+    def notifications(
+        self, timeout: float | None = None, stop_after: int | None = None
+    ) -> AsyncIterator[Notification]:
+        """Give what comes by NOTIFY, as it comes, for channels that LISTEN named.
+
+        The connection can be used meanwhile.
+
+        Args:
+            timeout: seconds after which it ends; None never, 0 gives what is there.
+            stop_after: ends after so many.
+
+        Raises:
+            NotSupportedError: the database sends none.
+            Misuse: a transaction is open, and holds them up.
+        """
+        self._require_server("notifications")
+        from engineroom.aio.notifications import notifications
+
+        return notifications(self._line, timeout, stop_after)
+
+    def _require_server(self, what: str) -> None:
+        if not self._conversation.is_server:
+            raise errors.NotSupportedError(
+                f"SQLite has no {what}", hint="PostgreSQL has them"
+            )
+
+    def xid(self, format_id: int, gtrid: str, bqual: str) -> Xid:
+        """Return the name of a two-phase transaction, as PEP 249 has it.
+
+        Raises:
+            NotSupportedError: the database has no two-phase commit.
+            Misuse: the parts cannot be a name.
+        """
+        from engineroom.connection.xid import Xid
+
+        self._require_server("two-phase transactions")
+        return Xid.from_parts(format_id, gtrid, bqual)
+
+    async def tpc_begin(self, xid: Xid | str) -> None:
+        """Begin a two-phase transaction; as `engineroom.Connection.tpc_begin()`."""
+        work = self._conversation.two_phase.begin
+        await self._line.run_in_thread(work, xid)
+
+    async def tpc_prepare(self) -> None:
+        """Do the first phase; as `engineroom.Connection.tpc_prepare()`."""
+        await self._line.settle()
+        work = self._conversation.two_phase.prepare
+        await self._line.run_in_thread(work)
+
+    async def tpc_commit(self, xid: Xid | str | None = None) -> None:
+        """Do the second phase; as `engineroom.Connection.tpc_commit()`."""
+        await self._line.settle()
+        work = self._conversation.two_phase.commit
+        await self._line.run_in_thread(work, xid)
+
+    async def tpc_rollback(self, xid: Xid | str | None = None) -> None:
+        """Undo a two-phase transaction, prepared or not."""
+        work = self._conversation.two_phase.rollback
+        await self._line.run_in_thread(work, xid)
+
+    async def tpc_recover(self) -> list[Xid]:
+        """Return the transactions that are prepared and wait for their second phase."""
+        work = self._conversation.two_phase.recover
+        return await self._line.run_in_thread(work)
 
     def interrupt(self) -> None:
         """Stop what the connection is doing, from any thread.
@@ -150,6 +300,8 @@ class Connection:
         The statement that runs raises `Interrupted`; the connection stays usable.
         """
         self._line.interrupt()
+
+    cancel = interrupt
 
     async def close(self) -> None:
         """Close the connection; an open transaction is rolled back.
@@ -167,6 +319,51 @@ class Connection:
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return self._handle.in_transaction
+
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        """One of `idle`, `open`, `failed`, `lost` and `closed`."""
+        return self._conversation.transaction_status
+
+    @property
+    def info(self) -> ConnectionInfo:
+        """Facts about the connection."""
+        from engineroom.connection.info import ConnectionInfo
+
+        return ConnectionInfo(self._conversation)
+
+    @property
+    def isolation_level(self) -> str | None:
+        """How transactions that begin from now on are kept apart.
+
+        As `engineroom.Connection.isolation_level`.
+        """
+        return self._conversation.isolation_level
+
+    @isolation_level.setter
+    def isolation_level(self, level: str | None) -> None:
+        self._conversation.isolation_level = level
+
+    @property
+    def read_only(self) -> bool | None:
+        """Whether transactions that begin from now on may only read."""
+        return self._conversation.read_only
+
+    @read_only.setter
+    def read_only(self, is_on: bool | None) -> None:
+        self._conversation.read_only = is_on
+
+    @property
+    def deferrable(self) -> bool | None:
+        """Whether serializable transactions that only read wait for a good moment.
+
+        As `engineroom.Connection.deferrable`.
+        """
+        return self._conversation.deferrable
+
+    @deferrable.setter
+    def deferrable(self, is_on: bool | None) -> None:
+        self._conversation.deferrable = is_on
 
     @property
     def autocommit(self) -> bool:

@@ -10,13 +10,13 @@ from engineroom.dbapi import cursor as blocking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
     from typing import Any, NoReturn
 
     from engineroom.aio.connection import Connection
     from engineroom.aio.line import Line
-    from engineroom.core.handle import Reader
+    from engineroom.aio.pipeline import Pipeline
     from engineroom.dbapi.cursor import ColumnDescription, Parameters, Row
 
 __all__ = ["Cursor"]
@@ -37,8 +37,7 @@ class _ClosedReader:
             "The cursor is closed", hint="make another with `connection.cursor()`"
         )
 
-    execute = resume = load = take = executemany = fetchall = fetchmany = _refuse
-    arrow = _refuse
+    execute = resume = settle = load = take = executemany = arrow = _refuse
 
     def columns(self) -> list[tuple[str, str | None, int, int, int]]:
         """Describe nothing."""
@@ -66,16 +65,21 @@ class Cursor:
     __slots__ = {  # noqa: RUF023 - in the order of the class
         "arraysize": "How many rows `fetchmany()` gives when not told.",
         "connection": "The connection it belongs to.",
+        "_conversation": None,
         "_line": None,
+        "_pipeline": None,
         "_reader": None,
         "__weakref__": None,
     }
 
-    def __init__(self, connection: Connection, line: Line, reader: Reader) -> None:
+    def __init__(self, connection: Connection, line: Line) -> None:
         self.connection = connection
         self.arraysize = 1
+        self._conversation = line.conversation
         self._line = line
-        self._reader = reader
+        # The one that answers for the reader's last run.
+        self._pipeline: Pipeline | None = None
+        self._reader = line.conversation.make_reader()
 
     async def execute(self, operation: str, parameters: Parameters = None) -> Cursor:
         """Run one statement.
@@ -92,6 +96,8 @@ class Cursor:
             ParameterError: parameters do not fit it.
             DatabaseError: the database refused, each kind with its own class.
         """
+        if not self._conversation.is_plain:
+            return await self._execute_aside(operation, parameters)
         line = self._line
         if line.is_taken:
             await line.take_turn()
@@ -105,6 +111,26 @@ class Cursor:
             line.pass_on()
         return self
 
+    async def _execute_aside(self, operation: str, parameters: Parameters) -> Cursor:
+        """Run a statement in a pipeline, or with somebody listening."""
+        self._leave_run()
+        line, reader = self._line, self._reader
+        try:
+            await line.run(reader.resume, reader.execute, operation, parameters)
+            if line.pipelines:
+                self._pipeline = line.pipelines[-1]
+                await self._pipeline.add(reader)
+        finally:
+            self._conversation.deliver()
+        return self
+
+    def _leave_run(self) -> None:
+        """Leave a run that was only sent to its pipeline, which waits for its end."""
+        if self._pipeline is not None:
+            if self._pipeline.is_open:
+                self._reader = self._conversation.make_reader()
+            self._pipeline = None
+
     async def executemany(
         self, operation: str, seq_of_parameters: Iterable[Parameters]
     ) -> Cursor:
@@ -117,9 +143,36 @@ class Cursor:
             Misuse: the statement gives rows.
             DatabaseError: as `execute`.
         """
+        self._leave_run()
         work = self._reader.executemany
-        await self._line.run_in_thread(work, operation, seq_of_parameters)
+        try:
+            await self._line.run_in_thread(work, operation, seq_of_parameters)
+        finally:
+            self._conversation.deliver()
         return self
+
+    async def callproc(
+        self, procname: str, parameters: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Call a function of the database; its rows are then there to be fetched.
+
+        Args:
+            procname: as of `engineroom.Cursor.callproc()`.
+            parameters: what it is given, by place.
+
+        Returns:
+            The parameters: values that a function gives back are in its rows.
+
+        Raises:
+            NotSupportedError: the database has no functions that give rows.
+            Misuse: that is no name.
+        """
+        from engineroom.dbapi.procedure import call_statement
+
+        backend = self._conversation.handle.engine.backend
+        given = list(parameters)
+        await self.execute(call_statement(backend, procname, len(given)), given)
+        return given
 
     async def fetchone(self) -> Row | None:
         """Return the next row, None when there are no more."""
@@ -178,7 +231,10 @@ class Cursor:
 
     @property
     def rowcount(self) -> int:
-        """Rows changed by the last statement; -1 for one that only reads."""
+        """Rows changed by the last statement; -1 for one that only reads.
+
+        In a pipeline it is known when the run has been waited for.
+        """
         return self._reader.changes
 
     @property
@@ -194,7 +250,10 @@ class Cursor:
 
     async def close(self) -> None:
         """Give the result up. The cursor refuses everything afterwards."""
-        self._reader.close()
+        if self._pipeline is None or not self._pipeline.is_open:
+            self._reader.close()
+        # Else the pipeline waits for the run, and then it goes.
+        self._pipeline = None
         self._reader = _CLOSED
 
     def __aiter__(self) -> Cursor:

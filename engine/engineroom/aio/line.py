@@ -11,9 +11,9 @@ import asyncio
 import os
 from asyncio import CancelledError, events
 from collections import deque
+from functools import partial
 
 from engineroom import errors
-from engineroom.aio.inbox import Inbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Any, TypeVar, Union
 
-    from engineroom.core import Handle
+    from engineroom.aio.pipeline import Pipeline
+    from engineroom.connection.conversation import Conversation
     from engineroom.core.handle import Reader
 
     Row = tuple[Any, ...]
@@ -41,31 +42,36 @@ class Line:
     """The turns of one connection.
 
     Args:
-        handle: the connection.
+        conversation: of the connection.
         executor: where work is done that waits by itself; None for the loop's own.
 
     Attributes:
-        handle: the connection.
-        inbox: what the server says unasked.
+        conversation: what the connection is in the middle of.
+        handle: the connection itself.
         is_taken: whether an operation has the turn.
         loop: the only one in which the connection may be used.
+        pipelines: the blocks that are open, the outermost first.
     """
 
     __slots__ = (
         "__weakref__",
         "_executor",
+        "_listeners",
         "_pid",
         "_queue",
+        "conversation",
         "handle",
-        "inbox",
         "is_taken",
         "loop",
+        "pipelines",
     )
 
-    def __init__(self, handle: Handle, executor: Executor | None) -> None:
-        self.handle = handle
-        self.inbox = Inbox()
+    def __init__(self, conversation: Conversation, executor: Executor | None) -> None:
+        self.conversation = conversation
+        self.handle = conversation.handle
         self.is_taken = False
+        self.pipelines: list[Pipeline] = []
+        self._listeners: list[asyncio.Future[None]] = []
         self.loop = events.get_running_loop()
         self._executor = executor
         self._pid = os.getpid()
@@ -169,6 +175,34 @@ class Line:
             future.exception()  # looked at, or the loop would speak of it
             raise cancelled
         return future.result()
+
+    async def run_script(self, sql: str) -> None:
+        """Run statements, from taking the turn to passing it on."""
+        step = partial(self.handle.session.executescript, sql)
+        await self.run(step, step)
+
+    async def settle(self) -> None:
+        """Wait for all that pipelines have sent; raise the first failure."""
+        for pipeline in self.pipelines:
+            await pipeline.sync()
+
+    async def listen(self, timeout_seconds: float | None) -> None:
+        """Wait until something may have come unasked, or the time is up."""
+        self.check_loop()
+        arrival = self.loop.create_future()
+        self._listeners.append(arrival)
+        try:
+            await asyncio.wait((arrival,), timeout=timeout_seconds)
+        finally:
+            if arrival in self._listeners:
+                self._listeners.remove(arrival)
+
+    def announce(self) -> None:
+        """Tell those who listen that something may have come."""
+        listeners, self._listeners = self._listeners, []
+        for arrival in listeners:
+            if not arrival.done():
+                arrival.set_result(None)
 
     async def fetch(self, reader: Reader, rows: list[Row], most: int) -> None:
         """Add rows to the list until it holds the most, or there are no more."""

@@ -15,6 +15,7 @@ from engineroom import errors
 from engineroom.aio.stepped import SteppedLine
 from engineroom.aio.threaded import ThreadedLine
 from engineroom.connection import explain, locate
+from engineroom.connection.conversation import Conversation
 from engineroom.core.handle import Opening
 
 TYPE_CHECKING = False
@@ -59,7 +60,7 @@ async def _open_file(location: Location) -> Line:
         opening = await _in_thread(thread, partial(_begin, location))
         want = await _in_thread(thread, opening.step, opening)
         assert want is None, "a file is opened in one step"
-        return ThreadedLine(opening.finish(), thread)
+        return ThreadedLine(Conversation(opening.finish()), thread)
     except BaseException:
         thread.shutdown(wait=False)
         raise
@@ -70,7 +71,7 @@ async def _open_server(location: Location) -> Line:
     while (want := await _in_thread(None, opening.step, opening)) is not None:
         await _wait(opening, want)
     timeout_ms = int(location.settings.get("timeout_ms", "0"))
-    return SteppedLine(opening.finish(), timeout_ms / 1000)
+    return SteppedLine(Conversation(opening.finish()), timeout_ms / 1000)
 
 
 def _begin(location: Location) -> Opening:

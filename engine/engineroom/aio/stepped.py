@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engineroom.aio.line import Result, Row, Step
+    from engineroom.connection.conversation import Conversation
     from engineroom.core import Handle
     from engineroom.core.handle import Reader
 
@@ -47,7 +48,7 @@ class SteppedLine(Line):
     One operation at a time has the turn, so there need not be one for each.
 
     Args:
-        handle: an open connection with a socket.
+        conversation: of an open connection with a socket.
         timeout_seconds: how long one operation may wait for the server; 0 for ever.
     """
 
@@ -69,8 +70,8 @@ class SteppedLine(Line):
         "_wake",
     )
 
-    def __init__(self, handle: Handle, timeout_seconds: float) -> None:
-        super().__init__(handle, None)
+    def __init__(self, conversation: Conversation, timeout_seconds: float) -> None:
+        super().__init__(conversation, None)
         self._asyncio_future_blocking = False
         self._context: Context | None = None
         self._wake: Callable[[Any], object] | None = None
@@ -82,11 +83,11 @@ class SteppedLine(Line):
         self._stopped_with: BaseException | None = None
         self._is_watched = False
         self._is_writing = False
-        self._socket = handle.socket
+        self._socket = self.handle.socket
         self._timeout_seconds = timeout_seconds
         self._deadline = 0.0
         self._timer: TimerHandle | None = None
-        handle.set_stepped(True)
+        self.handle.set_stepped(True)
         self._watch()
 
     # Operations.
@@ -139,6 +140,7 @@ class SteppedLine(Line):
             if not self.handle.is_closed:
                 self.handle.set_stepped(True)
                 self._watch()
+            self.announce()
 
     def interrupt(self) -> None:
         """Stop what is being done, from any thread."""
@@ -180,12 +182,14 @@ class SteppedLine(Line):
         try:
             if handle.about("is_idle") == "yes":
                 handle.poll()
-                self.inbox.fill(handle)
+                self.announce()
+                self.conversation.deliver()
                 return
-        except errors.Error as error:
-            self.inbox.end(error)
-        # Rows of a result that is not read to its end, which stay where they are until
-        # they are asked for; or the connection is lost, which the next operation says.
+        except errors.Error:
+            # The connection is lost, which the next operation says.
+            self.announce()
+        # Or there are rows of a result that is not read to its end: they stay where
+        # they are until they are asked for.
         self._unwatch()
 
     def _finish(self, error: BaseException | None) -> None:
@@ -194,6 +198,8 @@ class SteppedLine(Line):
         self._error = error
         if self._is_writing:
             self._unwatch_writing()
+        if self._listeners:
+            self.announce()
         if self._stop is None:
             self._end()
         elif self._stop.is_over:
@@ -329,7 +335,7 @@ class SteppedLine(Line):
 
     def _shut(self) -> None:
         self._unwatch()
-        self.inbox.end(None)
+        self.announce()
         self.handle.close()
 
     def __del__(self) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engineroom.aio.line import Row, Step
-    from engineroom.core import Handle
+    from engineroom.connection.conversation import Conversation
     from engineroom.core.handle import Reader
 
 __all__ = ["ThreadedLine"]
@@ -24,8 +24,8 @@ class ThreadedLine(Line):
 
     __slots__ = ("_thread",)
 
-    def __init__(self, handle: Handle, thread: ThreadPoolExecutor) -> None:
-        super().__init__(handle, thread)
+    def __init__(self, conversation: Conversation, thread: ThreadPoolExecutor) -> None:
+        super().__init__(conversation, thread)
         self._thread = thread
 
     def start(

@@ -158,6 +158,10 @@ class Inbox:
         for take_notification in self.notification_handlers:
             take_notification(notification)
 
+    def take_arrived(self) -> Notification | None:
+        """Return the oldest notification that is kept, None without any."""
+        return self._arrived.popleft() if self._arrived else None
+
     def notifications(
         self, timeout: float | None, stop_after: int | None
     ) -> Iterator[Notification]:

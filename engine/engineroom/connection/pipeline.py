@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from engineroom.connection.conversation import Conversation
     from engineroom.core.handle import Reader
 
-__all__ = ["Pipeline"]
+__all__ = ["WINDOW", "Pipeline"]
 
 # Runs on their way; half of them is what is waited for at once.
-_WINDOW = 1024
+WINDOW = 1024
 # Failures that are kept; of more only the number is told.
 _KEPT = 16
 
@@ -66,8 +66,8 @@ class Pipeline:
         """Take care of a run that was sent."""
         pending = self._pending
         pending.append(reader)
-        if len(pending) >= _WINDOW:
-            self._settle(_WINDOW // 2)
+        if len(pending) >= WINDOW:
+            self._settle(WINDOW // 2)
 
     def sync(self) -> None:
         """Wait for all that was sent, and raise the first failure not raised yet."""
@@ -81,9 +81,13 @@ class Pipeline:
             try:
                 reader.settle()
             except errors.Error as error:
-                self.failure_count += 1
-                if len(self.failures) < _KEPT:
-                    self.failures.append(error)
+                self.note(error)
+
+    def note(self, error: errors.Error) -> None:
+        """Keep the failure of a run, to be raised later."""
+        self.failure_count += 1
+        if len(self.failures) < _KEPT:
+            self.failures.append(error)
 
     def _raise(self) -> None:
         new = self.failures[self._raised_count :]

@@ -37,7 +37,7 @@ class _ClosedReader:
     __slots__ = ()
     changes = -1
     last_row_id = 0
-    has_result = False
+    has_result = is_running = False
 
     def _refuse(self, *_: object) -> NoReturn:
         raise errors.CursorClosed(
