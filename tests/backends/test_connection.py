@@ -414,6 +414,18 @@ def test_interrupt_stops_the_query_and_leaves_the_connection_usable(
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_interrupt_between_statements_stops_none_also_with_rows_unread(
+    connection: Connection,
+) -> None:
+    connection.execute("CREATE TABLE t (a INTEGER)")
+    connection.executemany("INSERT INTO t VALUES (?)", zip(range(1000)))
+    half_read = connection.execute("SELECT a FROM t")
+    assert half_read.fetchone() == (0,)
+    connection.interrupt()
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert len(half_read.fetchall()) == 999
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_may_not_use_the_connection(connection: Connection) -> None:
