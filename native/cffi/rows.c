@@ -85,6 +85,7 @@ struct qe_python {
   unsigned long main_thread;
   PyTypeObject *session_type;
   PyTypeObject *reader_type;
+  PyTypeObject *copier_type;
   maker timestamp, timestamptz, date, time; /* ready once decimal is there */
   PyObject *utc;
   PyObject *decimal;                    /* NULL until load_types was asked */
@@ -1799,8 +1800,11 @@ static void session_dealloc(PyObject *object) {
   free_object(object);
 }
 
+#include "rows_copy.h"
+
 static PyMethodDef session_methods[] = {
     {"reader", session_reader, METH_NOARGS, "A new Reader."},
+    {"copy", FAST(session_copy), METH_FASTCALL, "A Copier that has begun."},
     {"executescript", session_executescript, METH_O, "Run every statement of a text."},
     {"begin", session_begin, METH_NOARGS, "Open a transaction."},
     {"commit", session_commit, METH_NOARGS, "Commit the transaction, if one is open."},
@@ -1838,11 +1842,16 @@ static bool make_types(qe_python *python) {
                                 {Py_tp_iternext, (void *)reader_next},
                                 {Py_tp_doc, (void *)"A statement and its rows."},
                                 {0, NULL}};
+  PyType_Slot copier_slots[] = {
+      {Py_tp_new, (void *)refuse_new},          {Py_tp_dealloc, (void *)copier_dealloc},
+      {Py_tp_methods, copier_methods},          {Py_tp_getset, copier_attributes},
+      {Py_tp_doc, (void *)"A COPY under way."}, {0, NULL}};
 
   python->session_type =
       make_type("engineroom.Session", sizeof(session), session_slots);
   python->reader_type = make_type("engineroom.Reader", sizeof(reader), reader_slots);
-  return python->session_type && python->reader_type;
+  python->copier_type = make_type("engineroom.Copier", sizeof(copier), copier_slots);
+  return python->session_type && python->reader_type && python->copier_type;
 }
 
 static bool read_hooks(qe_python *python, PyObject *tuple) {

@@ -307,6 +307,7 @@ void qe__backend_close(qe_connection *connection) {
 
   qe__pg_let_go(native, native->control);
   native->control = NULL;
+  qe__pg_copy_abandon(connection);
   if (native->lost.status == QE_OK) {
     (void)qe__fail(&native->lost, QE_ERR_CLOSED, "The connection is closed");
   }
@@ -322,6 +323,7 @@ void qe__backend_close(qe_connection *connection) {
   qe__batch_clear(&native->learned);
   qe__bytes_clear(&native->lost_diagnostics);
   qe__bytes_clear(&native->out);
+  qe__bytes_clear(&native->deferred);
   qe__bytes_clear(&native->messages);
   qe__bytes_clear(&native->message);
   qe__free(native->in);
@@ -450,6 +452,7 @@ static bool stop_running(qe_connection *connection) {
   qe_status status;
   int64_t socket;
 
+  qe__pg_copy_abandon(connection);
   do {
     status = qe__backend_cancel(connection, &socket, NULL);
   } while (qe__is_want(status) && wait_until(socket, status, until));
@@ -575,8 +578,10 @@ void qe__backend_next_message(qe_connection *connection, const char **data,
 }
 
 qe_status qe__backend_poll(qe_connection *connection, qe_error *error) {
-  qe_status status = qe__pg_check(connection, error);
+  qe_status status = qe__pg_check_alive(connection, error);
 
+  /* What a COPY brings is not unasked, and read by who asked. */
+  if (qe__pg_of(connection)->copy) return status;
   while (status == QE_OK) {
     status = qe__pg_take(connection, NULL, INT64_MAX, INT64_MAX, error);
     if (status == QE_OK) status = qe__pg_transfer(connection, error);

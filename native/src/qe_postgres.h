@@ -53,7 +53,8 @@ typedef enum qe_pg_task {
   QE_PG_LEARN,    /* asks the catalog about types; rows go to the learning batch */
   QE_PG_RUN,      /* rows go to the statement's batch */
   QE_PG_MANY,     /* any number of runs without rows */
-  QE_PG_COMMAND   /* a simple Query, whose rows are dropped */
+  QE_PG_COMMAND,  /* a simple Query, whose rows are dropped */
+  QE_PG_COPY      /* COPY; has no Sync until its data has passed */
 } qe_pg_task;
 
 /* What is expected from the server up to a ReadyForQuery. */
@@ -68,6 +69,7 @@ typedef struct qe_pg_exchange {
   int32_t begins_left;      /* CommandCompletes that belong to a BEGIN before it */
   qe_pg_prepared *prepared; /* held; what DESCRIBE fills and RUN was made for */
   qe_batch *target;         /* where rows go; NULL once nobody wants them */
+  struct qe_copy *copy;     /* of a COPY; NULL once nobody wants it */
   int64_t completed;        /* runs that came to their end */
   int64_t changes;          /* rows they changed; -1 where none said */
   qe_error error;           /* the first refusal; status QE_OK where none */
@@ -110,6 +112,7 @@ typedef struct qe_postgres {
   qe_bytes lost_diagnostics;
   qe_bytes out;
   int64_t out_start; /* written so far */
+  qe_bytes deferred; /* what may not be sent in the midst of a COPY */
   uint8_t *in;
   int64_t in_start, in_end, in_capacity;
   int64_t in_needed; /* bytes the message at in_start takes, 0 if not known */
@@ -127,6 +130,7 @@ typedef struct qe_postgres {
   qe_status hurry_want;
   qe_pg_exchange *spare;   /* to be used again */
   qe_pg_exchange *control; /* held: of begin, commit, rollback or a script */
+  struct qe_copy *copy;    /* the one under way, or NULL */
   qe_pg_prepared *prepared;
   qe_pg_types types;
   qe_batch learned;
@@ -161,6 +165,8 @@ qe_status qe__pg_transfer(qe_connection *connection, qe_error *error);
 qe_status qe__pg_lose(qe_connection *connection, qe_status status, const char *reason,
                       qe_error *error);
 /* The failure of a connection that was given up, or QE_OK. */
+qe_status qe__pg_check_alive(qe_connection *connection, qe_error *error);
+/* The same before anything is sent: nothing can be while a COPY is under way. */
 qe_status qe__pg_check(qe_connection *connection, qe_error *error);
 
 /* qe_postgres_exchange.c: the queue. */
@@ -200,11 +206,28 @@ qe_status qe__pg_take(qe_connection *connection, qe_pg_exchange *wanted,
                       int64_t max_rows, int64_t max_bytes, qe_error *error);
 /* Fills error from the fields of an ErrorResponse. */
 void qe__pg_read_refusal(const uint8_t *fields, int64_t size, qe_error *error);
+/* Takes a row for the exchange at the head; it fails the exchange, not the connection,
+ * unless it is garbled. */
+qe_status qe__pg_take_row(qe_connection *connection, const uint8_t *at,
+                          const uint8_t *end, qe_error *error);
 
 /* qe_postgres_statement.c */
 
 void qe__pg_prepared_let_go(qe_postgres *native, qe_pg_prepared *prepared);
 /* After DEALLOCATE ALL or DISCARD ALL: nothing is on the server any more. */
 void qe__pg_forget_prepared(qe_postgres *native);
+/* Puts the messages that open a transaction; a Sync follows what they are for. */
+bool qe__pg_put_begin(const qe_postgres *native, qe_bytes *out);
+
+/* qe_postgres_copy.c */
+
+/* Takes a message of COPY for the exchange at the head: 'G', 'H', 'd' or 'c'. */
+qe_status qe__pg_copy_take(qe_connection *connection, char type, const uint8_t *at,
+                           const uint8_t *end, qe_error *error);
+/* The statement as the server got it. */
+const qe_pg_text *qe__pg_copy_text_of(const struct qe_copy *copy);
+/* Has the COPY under way, if any, end as a failure; what the server says of it is
+ * dropped. */
+void qe__pg_copy_abandon(qe_connection *connection);
 
 #endif

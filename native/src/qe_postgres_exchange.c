@@ -44,6 +44,7 @@ void qe__pg_let_go(qe_postgres *native, qe_pg_exchange *exchange) {
   if (!exchange) return;
   exchange->is_held = false;
   exchange->target = NULL;
+  exchange->copy = NULL;
   if (exchange->is_done) recycle(native, exchange);
 }
 

@@ -123,14 +123,17 @@ static void keep_message(qe_postgres *native, char type, const message *in) {
 
 static void note_refusal(qe_connection *connection, const message *in) {
   qe_pg_exchange *head = qe__pg_of(connection)->head;
+  const qe_pg_text *text = head->copy       ? qe__pg_copy_text_of(head->copy)
+                           : head->prepared ? &head->prepared->text
+                                            : NULL;
   const char *position;
 
   if (head->error.status != QE_OK) return;
   qe__pg_read_refusal(in->at, in->end - in->at, &head->error);
   head->error.was_sent = head->task != QE_PG_DESCRIBE && head->task != QE_PG_LEARN;
   position = find_field(in->at, in->end - in->at, 'P');
-  if (position && head->prepared) {
-    head->error.position = qe__pg_position(&head->prepared->text, atoll(position));
+  if (position && text) {
+    head->error.position = qe__pg_position(text, atoll(position));
   } else if (position) {
     head->error.position = -1;
   }
@@ -397,6 +400,12 @@ static qe_status take_data(qe_connection *connection, message *in, qe_error *err
   return QE_OK;
 }
 
+qe_status qe__pg_take_row(qe_connection *connection, const uint8_t *at,
+                          const uint8_t *end, qe_error *error) {
+  message in = {'d', at, end};
+  return take_data(connection, &in, error);
+}
+
 static qe_status end_copy(qe_connection *connection, const char *why, qe_error *error) {
   qe_bytes *out = &qe__pg_of(connection)->out;
   int64_t begun = qe__pg_begin(out, 'f');
@@ -434,6 +443,17 @@ static qe_status take_unasked(qe_connection *connection, message *in, bool *is_k
   }
 }
 
+/* Messages of COPY. A statement that is not run by copy_in() or copy_out() has no data
+ * to give, and nobody who reads what comes. */
+static qe_status take_copy(qe_connection *connection, const message *in,
+                           qe_error *error) {
+  if (qe__pg_of(connection)->head->task == QE_PG_COPY) {
+    return qe__pg_copy_take(connection, in->type, in->at, in->end, error);
+  }
+  if (in->type != 'G') return QE_OK;
+  return end_copy(connection, "COPY needs copy_in()", error);
+}
+
 static qe_status take_message(qe_connection *connection, message *in, qe_error *error) {
   qe_pg_exchange *head = qe__pg_of(connection)->head;
   bool is_known;
@@ -456,13 +476,23 @@ static qe_status take_message(qe_connection *connection, message *in, qe_error *
     case 't': return take_parameters(connection, in, error);
     case 'T':
     case 'n': return take_fields(connection, in, error);
-    case 'G': return end_copy(connection, "COPY needs copy_in()", error);
+    case 'G':
     case 'H':
     case 'd':
-    case 'c': return QE_OK; /* COPY TO STDOUT without a reader */
+    case 'c': return take_copy(connection, in, error);
     default:
       return garbled(connection, "The server sent a message of an unknown type", error);
   }
+}
+
+/* Whether what is wanted has enough; a message of this type would give it more. */
+static bool is_full(const qe_pg_exchange *wanted, char type, int64_t bytes,
+                    int64_t max_rows, int64_t max_bytes) {
+  bool is_more = type == 'D' ? wanted->target != NULL : type == 'd' && wanted->copy;
+
+  if (!is_more) return false;
+  return bytes >= max_bytes ||
+         (wanted->target && wanted->target->row_count >= max_rows);
 }
 
 qe_status qe__pg_take(qe_connection *connection, qe_pg_exchange *wanted,
@@ -481,8 +511,8 @@ qe_status qe__pg_take(qe_connection *connection, qe_pg_exchange *wanted,
                      error);
     }
     if (size > native->in_end - native->in_start) break;
-    if (wanted && in.type == 'D' && wanted == native->head && wanted->target &&
-        (wanted->target->row_count >= max_rows || bytes >= max_bytes)) {
+    if (wanted && wanted == native->head &&
+        is_full(wanted, in.type, bytes, max_rows, max_bytes)) {
       break;
     }
     native->in_start += size;

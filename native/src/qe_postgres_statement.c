@@ -45,13 +45,14 @@ static void free_prepared(qe_pg_prepared *prepared) {
 
 /* Tells the server to forget a name; goes out with whatever is sent next. */
 static void put_close(qe_postgres *native, const qe_pg_prepared *prepared) {
-  int64_t begun = native->out.size;
+  qe_bytes *out = native->copy ? &native->deferred : &native->out;
+  int64_t begun = out->size;
 
-  if (qe__pg_begin(&native->out, 'C') >= 0 && qe__pg_put(&native->out, "S", 1) &&
-      qe__pg_put_text(&native->out, prepared->name)) {
-    qe__pg_end(&native->out, begun);
+  if (qe__pg_begin(out, 'C') >= 0 && qe__pg_put(out, "S", 1) &&
+      qe__pg_put_text(out, prepared->name)) {
+    qe__pg_end(out, begun);
   } else {
-    native->out.size = begun; /* it stays until the connection ends */
+    out->size = begun; /* it stays until the connection ends */
   }
 }
 
@@ -150,7 +151,7 @@ static bool put_execute(qe_bytes *out) {
   return qe__pg_put(out, EXECUTE, sizeof EXECUTE);
 }
 
-static bool put_begin(const qe_postgres *native, qe_bytes *out) {
+bool qe__pg_put_begin(const qe_postgres *native, qe_bytes *out) {
   static const uint8_t BIND[] = {'B', 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0};
   int64_t begun = qe__pg_begin(out, 'P');
 
@@ -520,7 +521,7 @@ void qe__backend_reset(qe_statement *statement) {
 /* Begins a group with what stands before the runs: perhaps BEGIN, perhaps Parse. */
 static bool put_prelude(const qe_postgres *native, const qe_pg_statement *own,
                         qe_bytes *out) {
-  if (own->is_beginning && !put_begin(native, out)) return false;
+  if (own->is_beginning && !qe__pg_put_begin(native, out)) return false;
   return own->prepared->is_on_server ||
          (put_parse(out, own->prepared) && put_describe(out, own->prepared));
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "qe_copy.h"
 #include "qe_error.h"
 #include "qe_mem.h"
 #include "qe_postgres.h"
@@ -68,7 +69,7 @@ bool qe__pg_put_sync(qe_bytes *out) {
   return true;
 }
 
-qe_status qe__pg_check(qe_connection *connection, qe_error *error) {
+qe_status qe__pg_check_alive(qe_connection *connection, qe_error *error) {
   const qe_postgres *native = qe__pg_of(connection);
 
   if (QE_LIKELY(native->lost.status == QE_OK)) return QE_OK;
@@ -77,6 +78,18 @@ qe_status qe__pg_check(qe_connection *connection, qe_error *error) {
   (void)qe__pg_put(&connection->diagnostics, native->lost_diagnostics.data,
                    native->lost_diagnostics.size);
   return (qe_status)native->lost.status;
+}
+
+qe_status qe__pg_check(qe_connection *connection, qe_error *error) {
+  qe_status status = qe__pg_check_alive(connection, error);
+
+  if (QE_LIKELY(status != QE_OK || !qe__pg_of(connection)->copy)) return status;
+  if (atomic_load(&qe__pg_of(connection)->copy->is_orphan)) {
+    qe__pg_copy_abandon(connection);
+    return QE_OK;
+  }
+  return qe__fail(error, QE_ERR_MISUSE,
+                  "A COPY is under way on the connection, and has to end first");
 }
 
 qe_status qe__pg_lose(qe_connection *connection, qe_status status, const char *reason,
@@ -101,7 +114,7 @@ qe_status qe__pg_lose(qe_connection *connection, qe_status status, const char *r
     if (PQsocket(native->pg) >= 0) (void)shutdown(PQsocket(native->pg), SHUT_RDWR);
     qe__pg_end_exchanges(connection);
   }
-  return qe__pg_check(connection, error);
+  return qe__pg_check_alive(connection, error);
 }
 
 /* libpq's own words for what went wrong with the socket, without the newline. */
@@ -216,7 +229,7 @@ static qe_status receive(qe_connection *connection, qe_error *error) {
 
 qe_status qe__pg_transfer(qe_connection *connection, qe_error *error) {
   qe_postgres *native = qe__pg_of(connection);
-  qe_status status = qe__pg_check(connection, error);
+  qe_status status = qe__pg_check_alive(connection, error);
   qe_status written;
 
   if (status != QE_OK) return status;

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engineroom.connection.xid import Xid
     from engineroom.core import Handle
     from engineroom.core.adapters import Adapter, Converter
+    from engineroom.dbapi.copy import CopyIn, CopyOut
     from engineroom.dbapi.cursor import Parameters
 
 __all__ = ["Connection", "connect"]
@@ -274,6 +275,34 @@ class Connection:
     def tpc_recover(self) -> list[Xid]:
         """Return the transactions that are prepared and wait for their second phase."""
         return self._conversation.two_phase.recover()
+
+    def copy_in(self, statement: str) -> CopyIn:
+        """Return a block that copies data into the database; PostgreSQL only.
+
+        Args:
+            statement: `COPY table (columns) FROM STDIN (FORMAT binary)` or another
+                format. It takes no parameters.
+
+        Raises:
+            NotSupportedError: the database has no COPY.
+        """
+        from engineroom.dbapi.copy import CopyIn
+
+        return CopyIn(self._handle, statement)
+
+    def copy_out(self, statement: str) -> CopyOut:
+        """Return a block that copies data out of the database; PostgreSQL only.
+
+        Args:
+            statement: `COPY (SELECT ...) TO STDOUT (FORMAT binary)` or another format.
+                It takes no parameters.
+
+        Raises:
+            NotSupportedError: the database has no COPY.
+        """
+        from engineroom.dbapi.copy import CopyOut
+
+        return CopyOut(self._handle, statement)
 
     def interrupt(self) -> None:
         """Stop what the connection is doing, from any thread.
