@@ -107,13 +107,13 @@ def _closing(words: list[str], start: int) -> int | None:
 
 def _end_of_target(words: list[str]) -> int | None:
     """The index of FROM or TO, behind what is copied."""
-    index: int | None = 1
+    start = 1
     if words[1:2] != ["("]:
-        index = 2
-        while words[index : index + 1] == ["."]:
-            index += 2
-    if words[index : index + 1] == ["("]:
-        index = _closing(words, index)
+        start = 2
+        while words[start : start + 1] == ["."]:
+            start += 2
+    is_open = words[start : start + 1] == ["("]
+    index = _closing(words, start) if is_open else start
     if index is None or words[index : index + 1] not in (["from"], ["to"]):
         return None
     return index
