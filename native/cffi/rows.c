@@ -88,8 +88,9 @@ struct qe_python {
   PyTypeObject *copier_type;
   maker timestamp, timestamptz, date, time; /* ready once decimal is there */
   PyObject *utc;
-  PyObject *decimal;                    /* NULL until load_types was asked */
-  uuid_parts uuid;                      /* ready once unknown is there */
+  PyObject *decimal; /* NULL until load_types was asked */
+  uuid_parts uuid;   /* ready once unknown is there */
+  bool has_layout;   /* datetime's objects are laid out as expected */
   PyObject *makers[QE_TYPE_NESTED + 1]; /* by qe_type; NULL until maker_of was asked */
 };
 
@@ -218,6 +219,53 @@ static bool maker_init(maker *out, PyObject *type, Py_ssize_t size, PyObject *zo
   return out->arguments != NULL;
 }
 
+/* Where CPython has what in the objects of datetime, in all its versions so far: behind
+ * the head a hash, whether there is a zone, the state, and the zone at the end. */
+enum {
+  LAYOUT_HAS_ZONE = sizeof(PyObject) + sizeof(Py_hash_t),
+  LAYOUT_STATE,
+  LAYOUT_ZONE = LAYOUT_HAS_ZONE + 16
+};
+
+static bool has_size(PyTypeObject *type, long wanted) {
+  PyObject *size = PyObject_GetAttrString((PyObject *)type, "__basicsize__");
+  bool is_wanted = size && PyLong_AsLong(size) == wanted;
+
+  Py_XDECREF(size);
+  PyErr_Clear();
+  return is_wanted;
+}
+
+/* Whether an object made now has its state and zone there. */
+static bool is_laid_out(const maker *from, PyObject *zone, size_t size) {
+  PyObject *object;
+  const uint8_t *bytes;
+  bool is_so;
+
+  memcpy(from->state, "\x07\xE5\x0B\x0C\x0D\x0E\x0F\x01\x02\x03", size);
+  if (size == 6) memcpy(from->state, "\x11\x12\x13\x01\x02\x03", size);
+  object = from->make(from->type, from->arguments, NULL);
+  bytes = (const uint8_t *)object;
+  is_so = object && bytes[LAYOUT_HAS_ZONE] == (zone != NULL) &&
+          memcmp(bytes + LAYOUT_STATE, from->state, size) == 0 &&
+          (!zone || memcmp(bytes + LAYOUT_ZONE, &zone, sizeof zone) == 0);
+  Py_XDECREF(object);
+  PyErr_Clear();
+  return is_so;
+}
+
+/* Reading a datetime through its methods takes ten times as long as all else that is
+ * done with it. The limited API promises nothing of its memory, so it is looked at once
+ * whether things are where they always were; if not, the methods are what is left. */
+static bool knows_layout(const qe_python *python, PyObject *utc) {
+  return has_size(python->timestamp.type, LAYOUT_ZONE + (long)sizeof utc) &&
+         has_size(python->date.type, LAYOUT_HAS_ZONE + 8) &&
+         has_size(python->time.type, LAYOUT_HAS_ZONE + 16) &&
+         is_laid_out(&python->timestamp, NULL, 10) &&
+         is_laid_out(&python->timestamptz, utc, 10) &&
+         is_laid_out(&python->date, NULL, 4) && is_laid_out(&python->time, NULL, 6);
+}
+
 static bool load_types(qe_python *python) {
   PyObject *types = PyObject_CallFunctionObjArgs(python->hooks.load_types, NULL);
   PyObject *datetime = types ? PyTuple_GetItem(types, TYPE_DATETIME) : NULL;
@@ -230,6 +278,7 @@ static bool load_types(qe_python *python) {
 
   if (is_loaded) {
     python->utc = PyTuple_GetItem(types, TYPE_UTC);
+    python->has_layout = knows_layout(python, python->utc);
     python->decimal = PyTuple_GetItem(types, TYPE_DECIMAL);
   }
   /* On success the reference stays for as long as the process lives. */
@@ -361,43 +410,65 @@ static bool read_plain(qe_python *python, values *out, qe_value *value,
   return true;
 }
 
-/* What a database with types of its own for dates and times is given as a number; false
- * with *is_known for any other object, or one whose zone needs Python. */
-static bool read_temporal(qe_python *python, qe_value *value, PyObject *object,
-                          bool *is_known) {
-  PyTypeObject *type = Py_TYPE(object);
-  PyObject *reduced, *state, *bytes;
-  bool is_date = type == python->date.type;
-  bool is_time = type == python->time.type;
+/* Sets the value from the state of a date, time or datetime. */
+static void read_state(const qe_python *python, qe_value *value,
+                       const PyTypeObject *type, const uint8_t *state, bool is_zoned) {
+  if (type == python->date.type) {
+    value->kind = QE_VALUE_DATE;
+    value->int64 = read_date_state(state);
+  } else if (type == python->time.type) {
+    value->kind = QE_VALUE_TIME;
+    value->int64 = read_time_state(state);
+  } else {
+    value->kind = is_zoned ? QE_VALUE_TIMESTAMPTZ : QE_VALUE_TIMESTAMP;
+    value->int64 =
+        read_date_state(state) * QE_MICROSECONDS_PER_DAY + read_time_state(state + 4);
+  }
+}
+
+/* Its pickled form has the class, and its state with perhaps a zone. */
+static bool read_reduced(qe_python *python, qe_value *value, PyObject *object,
+                         bool *is_known) {
+  PyObject *reduced = PyObject_CallMethod(object, "__reduce_ex__", "i", 2);
+  PyObject *state =
+      reduced && PyTuple_Check(reduced) ? PyTuple_GetItem(reduced, 1) : NULL;
+  PyObject *bytes = state && PyTuple_Check(state) ? PyTuple_GetItem(state, 0) : NULL;
   bool is_zoned;
   char *data;
   Py_ssize_t size;
 
-  *is_known = is_date || is_time || type == python->timestamp.type;
-  if (!*is_known) return true;
-  /* Its pickled form: the class, and its state with perhaps a zone. */
-  reduced = PyObject_CallMethod(object, "__reduce_ex__", "i", 2);
-  state = reduced && PyTuple_Check(reduced) ? PyTuple_GetItem(reduced, 1) : NULL;
-  bytes = state && PyTuple_Check(state) ? PyTuple_GetItem(state, 0) : NULL;
   if (!bytes || PyBytes_AsStringAndSize(bytes, &data, &size) < 0) {
     Py_XDECREF(reduced);
     return false;
   }
   is_zoned = PyTuple_Size(state) > 1;
-  if (is_zoned && (is_time || PyTuple_GetItem(state, 1) != python->utc)) {
-    *is_known = false;
-  } else if (is_date) {
-    value->kind = QE_VALUE_DATE;
-    value->int64 = read_date_state((const uint8_t *)data);
-  } else if (is_time) {
-    value->kind = QE_VALUE_TIME;
-    value->int64 = read_time_state((const uint8_t *)data);
-  } else {
-    value->kind = is_zoned ? QE_VALUE_TIMESTAMPTZ : QE_VALUE_TIMESTAMP;
-    value->int64 = read_date_state((const uint8_t *)data) * QE_MICROSECONDS_PER_DAY +
-                   read_time_state((const uint8_t *)data + 4);
+  *is_known = !is_zoned || (Py_TYPE(object) == python->timestamp.type &&
+                            PyTuple_GetItem(state, 1) == python->utc);
+  if (*is_known) {
+    read_state(python, value, Py_TYPE(object), (const uint8_t *)data, is_zoned);
   }
   Py_DECREF(reduced);
+  return true;
+}
+
+/* What a database with types of its own for dates and times is given as a number; false
+ * with *is_known for any other object, or one whose zone needs Python. */
+static bool read_temporal(qe_python *python, qe_value *value, PyObject *object,
+                          bool *is_known) {
+  PyTypeObject *type = Py_TYPE(object);
+  const uint8_t *bytes = (const uint8_t *)object;
+  bool is_zoned;
+
+  *is_known = type == python->timestamp.type || type == python->date.type ||
+              type == python->time.type;
+  if (!*is_known) return true;
+  if (!python->has_layout) return read_reduced(python, value, object, is_known);
+  is_zoned = type != python->date.type && bytes[LAYOUT_HAS_ZONE];
+  if (is_zoned) {
+    *is_known = type == python->timestamp.type &&
+                memcmp(bytes + LAYOUT_ZONE, &python->utc, sizeof python->utc) == 0;
+  }
+  if (*is_known) read_state(python, value, type, bytes + LAYOUT_STATE, is_zoned);
   return true;
 }
 
