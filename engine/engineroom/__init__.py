@@ -16,6 +16,13 @@ from engineroom.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from engineroom.connection.info import ConnectionInfo as ConnectionInfo
+    from engineroom.connection.messages import Notice as Notice
+    from engineroom.connection.messages import Notification as Notification
+    from engineroom.connection.pipeline import Pipeline as Pipeline
+    from engineroom.connection.transaction import Rollback as Rollback
+    from engineroom.connection.transaction import Transaction as Transaction
+    from engineroom.connection.xid import Xid as Xid
     from engineroom.core.adapters import register_adapter as register_adapter
     from engineroom.core.adapters import register_converter as register_converter
     from engineroom.core.interval import Interval as Interval
@@ -55,6 +62,17 @@ threadsafety = 1  # threads may share the module, not connections
 paramstyle = "qmark"  # and `:name` with a mapping
 
 _HOMES = {
+    "engineroom.connection.info": ("ConnectionInfo",),
+    "engineroom.connection.messages": (
+        "Notice",
+        "Notification",
+    ),
+    "engineroom.connection.pipeline": ("Pipeline",),
+    "engineroom.connection.transaction": (
+        "Rollback",
+        "Transaction",
+    ),
+    "engineroom.connection.xid": ("Xid",),
     "engineroom.core.adapters": ("register_adapter", "register_converter"),
     "engineroom.core.interval": ("Interval",),
     "engineroom.core.nested": ("Array", "Multirange", "Range"),
@@ -98,6 +116,7 @@ __all__ = [
     "ArrowResult",
     "Binary",
     "Connection",
+    "ConnectionInfo",
     "Cursor",
     "DataError",
     "DatabaseError",
@@ -110,14 +129,20 @@ __all__ = [
     "Interval",
     "Multirange",
     "NotSupportedError",
+    "Notice",
+    "Notification",
     "OperationalError",
+    "Pipeline",
     "ProgrammingError",
     "Range",
+    "Rollback",
     "Time",
     "TimeFromTicks",
     "Timestamp",
     "TimestampFromTicks",
+    "Transaction",
     "Warning",
+    "Xid",
     "__version__",
     "apilevel",
     "connect",

@@ -14,8 +14,8 @@
  *   timeout_ms        as above
  *
  * Facts of qe_connection_about: see FACTS; also `backend_pid`, `transaction` (the
- * server's letter), `is_lost`, and `parameter:` with the name of a setting that the
- * server reports. */
+ * server's letter), `is_lost`, `unsent_bytes`, and `parameter:` with the name of a
+ * setting that the server reports. */
 #include "qe_postgres.h"
 
 #include <errno.h>
@@ -541,6 +541,11 @@ const char *qe__backend_about(qe_connection *connection, const char *what) {
   }
   if (strcmp(what, "transaction") == 0) {
     (void)snprintf(native->about, sizeof native->about, "%c", native->transaction);
+    return native->about;
+  }
+  if (strcmp(what, "unsent_bytes") == 0) {
+    (void)snprintf(native->about, sizeof native->about, "%lld",
+                   (long long)(native->out.size - native->out_start));
     return native->about;
   }
   if (strcmp(what, "is_lost") == 0) return native->lost.status == QE_OK ? "no" : "yes";

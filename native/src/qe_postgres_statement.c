@@ -22,6 +22,11 @@
 
 /* Bytes of executemany() on their way at once; and rows to a group. */
 enum { SEND_BYTES = 262144 };
+/* Bytes of a pipeline that are sent without anybody waiting: enough for a hundred small
+ * runs, so that the server begins while we go on. */
+enum { PIPED_BYTES = 16384 };
+/* What a statement keeps of a run's parameters for the next run's. */
+enum { BOUND_KEPT = 65536 };
 
 static qe_pg_statement *native_of(const qe_statement *statement) {
   return statement->native;
@@ -561,7 +566,7 @@ static qe_status send_run(qe_statement *statement, qe_error *error) {
 static qe_status flush(qe_connection *connection, qe_error *error) {
   qe_status status;
 
-  if (connection->is_piped && qe__pg_of(connection)->out.size < SEND_BYTES) {
+  if (connection->is_piped && qe__pg_of(connection)->out.size < PIPED_BYTES) {
     return QE_OK;
   }
   status = qe__pg_flush(connection, error);
@@ -690,6 +695,7 @@ static qe_status end_run(qe_statement *statement, qe_error *error) {
   if (statement->counts_changes) statement->changes = own->exchange->changes;
   qe__pg_let_go(native, own->exchange);
   own->exchange = NULL;
+  if (own->bound.capacity > BOUND_KEPT) qe__bytes_clear(&own->bound);
   statement->is_running = false;
   return status;
 }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import engineroom
+
 from .bouncer import started_bouncer
 from .certificates import Certificates
 from .cluster import WITH_CERTIFICATE, started_cluster
@@ -45,6 +47,22 @@ def cluster(certificates: Certificates) -> Iterator[Cluster]:
     """The cluster most tests use: TLS with a good certificate, SCRAM only."""
     with started_cluster("pg", certificates=certificates) as started:
         yield started
+
+
+@pytest.fixture
+def connection(cluster: Cluster) -> Iterator[engineroom.Connection]:
+    """A connection as users get it: through TLS, with autocommit off."""
+    opened = engineroom.connect(cluster.url(sslmode="require"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def other(cluster: Cluster) -> Iterator[engineroom.Connection]:
+    """A second one, with autocommit on."""
+    opened = engineroom.connect(cluster.url(), autocommit=True)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

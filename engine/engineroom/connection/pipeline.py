@@ -27,6 +27,9 @@ __all__ = ["WINDOW", "Pipeline"]
 
 # Runs on their way; half of them is what is waited for at once.
 WINDOW = 1024
+# How much may wait to be sent, and after how many runs that is looked at.
+_UNSENT_BYTES = 1024 * 1024
+_UNSENT_EVERY = 8
 # Failures that are kept; of more only the number is told.
 _KEPT = 16
 
@@ -68,6 +71,13 @@ class Pipeline:
         pending.append(reader)
         if len(pending) >= WINDOW:
             self._settle(WINDOW // 2)
+        elif not len(pending) % _UNSENT_EVERY and self._is_stuck():
+            self._settle(len(pending))
+
+    def _is_stuck(self) -> bool:
+        """Whether the server takes nothing more before its answers are read."""
+        unsent = self._conversation.handle.about("unsent_bytes")
+        return int(unsent or 0) > _UNSENT_BYTES
 
     def sync(self) -> None:
         """Wait for all that was sent, and raise the first failure not raised yet."""
@@ -76,6 +86,12 @@ class Pipeline:
 
     def _settle(self, count: int) -> None:
         pending = self._pending
+        if count and self._conversation.handle.is_closed:
+            pending.clear()
+            raise errors.ConnectionClosed(
+                f"The connection was closed with {count} statements on their way",
+                hint="close it behind the block: whether they ran is not known",
+            )
         for _ in range(count):
             reader = pending.popleft()
             try:
