@@ -32,6 +32,8 @@
 enum { CONNECT_TIMEOUT_SECONDS = 10 };
 /* How long the server may take to say that it has stopped what we asked it to stop. */
 enum { STOP_MS = 5000 };
+/* How long it is given before the first request is repeated. */
+enum { PATIENCE_MS = 100 };
 /* Keywords of libpq that may be given at once, and ours beside them. */
 enum { KEYWORDS_MAX = 64 };
 
@@ -445,10 +447,7 @@ static bool wait_until(int64_t socket, qe_status want, int64_t until) {
   return true;
 }
 
-/* Asks the server to stop, and takes what it sends until it has. */
-static bool stop_running(qe_connection *connection) {
-  qe_postgres *native = qe__pg_of(connection);
-  int64_t until = qe__now_ms() + STOP_MS;
+static void send_cancel(qe_connection *connection, int64_t until) {
   qe_status status;
   int64_t socket;
 
@@ -456,14 +455,45 @@ static bool stop_running(qe_connection *connection) {
   do {
     status = qe__backend_cancel(connection, &socket, NULL);
   } while (qe__is_want(status) && wait_until(socket, status, until));
-  while (native->head && native->lost.status == QE_OK && qe__now_ms() < until) {
-    qe_pg_exchange *head = native->head;
+}
 
-    status = qe__pg_take(connection, head, INT64_MAX, INT64_MAX, NULL);
-    if (status == QE_OK && native->head == head) {
+/* Takes what the server sends until the exchange is over, at most until then. */
+static void drain(qe_connection *connection, const qe_pg_exchange *exchange,
+                  int64_t until) {
+  qe_postgres *native = qe__pg_of(connection);
+  qe_status status;
+
+  while (exchange && native->head == exchange && native->lost.status == QE_OK) {
+    status = qe__pg_take(connection, native->head, INT64_MAX, INT64_MAX, NULL);
+    if (status == QE_OK && native->head == exchange) {
       status = qe__pg_transfer(connection, NULL);
     }
-    if (qe__is_want(status) && !wait_until(PQsocket(native->pg), status, until)) break;
+    if (qe__is_want(status) && !wait_until(PQsocket(native->pg), status, until)) return;
+    if (qe__now_ms() >= until) return;
+  }
+}
+
+/* Asks the server to stop, and takes what it sends until it has. A request that comes
+ * before the server has begun with what we sent last has no effect, so it is repeated;
+ * but never for what was sent behind it. */
+static bool stop_running(qe_connection *connection) {
+  qe_postgres *native = qe__pg_of(connection);
+  qe_pg_exchange *head = native->head;
+  int64_t until = qe__now_ms() + STOP_MS;
+  int64_t patience = PATIENCE_MS;
+
+  /* Rows that come meanwhile are not wanted, and there may be millions. */
+  if (head && head->task == QE_PG_RUN) head->target = NULL;
+  do {
+    int64_t again = qe__now_ms() + patience;
+
+    send_cancel(connection, until);
+    drain(connection, head, again < until ? again : until);
+    patience *= 2;
+  } while (head && native->head == head && native->lost.status == QE_OK &&
+           qe__now_ms() < until);
+  while (native->head && native->lost.status == QE_OK && qe__now_ms() < until) {
+    drain(connection, native->head, until);
   }
   return native->head == NULL;
 }
