@@ -45,6 +45,7 @@ void qe__connection_retain(qe_connection *connection) {
 static void destroy(qe_connection *connection) {
   qe__statement_finalize_all(connection);
   if (connection->native) qe__backend_close(connection);
+  connection->native = NULL; /* nothing is shelved any more, all is ended */
   while (connection->newest) qe__statement_shelve(connection->newest);
   pthread_mutex_destroy(&connection->native_door);
   qe__bytes_clear(&connection->diagnostics);
