@@ -32,6 +32,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a report too")
     parser.add_argument("--jobs", type=int, default=2, help="engines at once")
     parser.add_argument(
+        "--server",
+        default="",
+        metavar="CONNINFO",
+        help="a PostgreSQL that the engines of that backend connect to",
+    )
+    parser.add_argument(
         "--trace", action="store_true", help="write each call out of an image"
     )
     # What the processes are started with that this one starts.
@@ -50,7 +56,9 @@ def _all(arguments: argparse.Namespace) -> int:
     from native.emulate.run import as_json, run_files, table
 
     files = arguments.files or sorted(Path("build/wheels").glob("*macosx*.whl"))
-    outcomes = run_files(files, jobs=arguments.jobs, trace=arguments.trace)
+    outcomes = run_files(
+        files, jobs=arguments.jobs, trace=arguments.trace, server=arguments.server
+    )
     sys.stdout.write(f"{table(outcomes)}\n")
     if arguments.json is not None:
         arguments.json.write_text(as_json(outcomes) + "\n", encoding="utf-8")

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["read_stream", "release"]
 
 _EPOCH = datetime.datetime(1970, 1, 1)
-_FIXED = {"l": ("<q", 8), "g": ("<d", 8), "tdD": ("<i", 4), "ttu": ("<q", 8)}
+_FIXED = {
+    "s": ("<h", 2), "i": ("<i", 4), "l": ("<q", 8), "f": ("<f", 4), "g": ("<d", 8),
+    "tdD": ("<i", 4), "ttu": ("<q", 8),
+}  # fmt: skip
 
 
 def read_stream(module: CffiModule, stream: Any) -> list[tuple[object, ...]]:

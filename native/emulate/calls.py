@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Calls", "EngineError"]
 
+_WANTS = (14, 15)  # QE_WANT_READ, QE_WANT_WRITE
+_WAIT_MS = 60_000
 _KINDS = {type(None): 0, int: 1, float: 2, str: 3}
 
 
@@ -68,9 +70,24 @@ class Calls:
         Raises:
             EngineError: it is not QE_OK.
         """
+        status = self.step(name, *arguments)
+        if status:
+            raise CallMisbehaved(name, f"asks for a wait with {status}")
+
+    def step(self, name: str, *arguments: Any) -> int:
+        """Call a function that may ask for a wait.
+
+        Returns:
+            QE_OK, QE_WANT_READ or QE_WANT_WRITE.
+
+        Raises:
+            EngineError: it failed.
+        """
         error = self.module.new("qe_error")
         try:
-            status = self.module.call(name, *arguments, error)
+            status = int(self.module.call(name, *arguments, error))
+            if status in _WANTS:
+                return status
             if status != error.status:
                 raise CallMisbehaved(
                     name, f"answered {status} and wrote {error.status} as the status"
@@ -83,6 +100,7 @@ class Calls:
                     error.position,
                     self.ffi.string(error.message).decode(),
                 )
+            return status
         finally:
             self.module.end(error)
 
@@ -106,15 +124,29 @@ class Calls:
         for side, pointers in zip(texts, lists):
             for index, pointer in enumerate(side):
                 pointers[index] = pointer
+        out = self.module.new("qe_connection *")
         try:
-            made = self.made("qe_connection *", "qe_connection_open", *lists)
+            status = self.step("qe_connection_open", *lists, out)
+            made = out[0]
         finally:
-            self.module.end(*lists, *texts[0], *texts[1])
+            self.module.end(out, *lists, *texts[0], *texts[1])
         try:
+            while status:
+                self._wait(made, status)
+                status = self.step("qe_connection_resume_open", made)
             yield made
             self.check("qe_connection_close", made)
         finally:
             self.module.call("qe_connection_release", made)
+
+    def _wait(self, connection: Any, want: int) -> None:
+        is_ready = self.module.new("int32_t")
+        try:
+            self.check("qe_connection_wait", connection, want, _WAIT_MS, is_ready)
+            if not is_ready[0]:
+                raise CallMisbehaved("qe_connection_wait", f"waits for {want} in vain")
+        finally:
+            self.module.end(is_ready)
 
     def script(self, connection: Any, sql: str) -> None:
         """Run every statement of a text."""

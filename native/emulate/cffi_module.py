@@ -16,7 +16,9 @@ from native.emulate.files import Files
 from native.emulate.libsystem import LibSystem
 from native.emulate.machine import Machine
 from native.emulate.memory import BASE, signed32
+from native.emulate.network import Network
 from native.emulate.python_values import PythonValues
+from native.emulate.streams import Streams
 from native.emulate.text import Text
 from native.emulate.threads import Threads
 
@@ -77,6 +79,8 @@ class CffiModule:
     Attributes:
         machine: what runs it.
         python: the interpreter's side.
+        network: its sockets.
+        streams: the files it reads.
         threads: its threads.
         name: the module's name.
         version: the version of cffi's tables in it.
@@ -90,11 +94,16 @@ class CffiModule:
         system = LibSystem(self.machine)
         self.threads = Threads(self.machine)
         self.python = PythonValues(self.machine, self.threads)
+        files = Files(self.machine, system)
+        self.streams = Streams(self.machine, system)
+        self.network = Network(self.machine, system, files)
         self.machine.load(
             [
                 Text(self.machine),
                 Clock(self.machine),
-                Files(self.machine, system),
+                self.streams,
+                self.network,
+                files,
                 self.threads,
                 self.python,
                 system,

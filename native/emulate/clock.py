@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import struct
 import time
+from typing import TYPE_CHECKING
 
 from native.emulate.library import Library, provides
 from native.emulate.memory import signed64
+
+if TYPE_CHECKING:
+    from native.emulate.machine import Machine
 
 __all__ = ["Clock"]
 
@@ -16,14 +20,23 @@ _NUMBERS = {
     "hw.activecpu": 2,
     "hw.optional.arm.FEAT_LSE": 1,
     "hw.optional.neon": 1,
+    # What the first of Apple's own processors says.
+    "hw.optional.armv8_2_sha512": 1,
+    "hw.optional.armv8_2_sha3": 1,
 }
 # Darwin's numbers: _SC_PAGESIZE, _SC_NPROCESSORS_CONF, _SC_NPROCESSORS_ONLN.
 _SC_PAGESIZE, _SC_CPUS = 29, (57, 58)
 _BILLION = 10**9
+_ERANGE = 34
+_USER = {"name": b"somebody\0", "home": b"/var/empty\0"}
 
 
 class Clock(Library):
     """Clocks, dates, and facts about machine and process."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self._moment = 0
 
     @provides("time")
     def time(self) -> int:
@@ -68,10 +81,11 @@ class Clock(Library):
 
     @provides("localtime", "gmtime")
     def broken_down(self) -> int:
-        """Return the same in memory of our own."""
-        at = self.memory.allocate(56)
-        self.memory.write(at, self._fields())
-        return at
+        """Return the same in memory of our own, as good as until the next call."""
+        if not self._moment:
+            self._moment = self.memory.allocate(56)
+        self.memory.write(self._moment, self._fields())
+        return self._moment
 
     def _fields(self) -> bytes:
         moment = time.gmtime(signed64(self.memory.u64(self.machine.integer(0))))
@@ -102,6 +116,25 @@ class Clock(Library):
     def getgid(self) -> int:
         """Return the number of the group `staff`."""
         return 20
+
+    @provides("getpwuid_r")
+    def getpwuid_r(self) -> int:
+        """Write who the first user of a Mac is, whose home is empty."""
+        entry, buffer, size, out = (self.machine.integer(i) for i in range(1, 5))
+        texts = b"".join(_USER.values())
+        if size < len(texts):
+            return _ERANGE
+        self.memory.write(buffer, texts)
+        places = {}
+        for name, text in _USER.items():
+            places[name], buffer = buffer, buffer + len(text)
+        empty = places["name"] + len(_USER["name"]) - 1
+        numbers = (places["name"], empty, 501, 20, 0, empty, empty)
+        data = struct.pack("<QQIIQQQ", *numbers)
+        data += struct.pack("<QQQ", places["home"], empty, 0)
+        self.memory.write(entry, data)
+        self.memory.set64(out, entry)
+        return 0
 
     @provides("sysconf")
     def sysconf(self) -> int:

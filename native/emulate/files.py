@@ -6,6 +6,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, Callable
 
+from native.emulate.errnos import darwin_errno
 from native.emulate.library import Answer, Library, provides
 from native.emulate.memory import signed32, signed64
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Files"]
 
-# Linux's errno to Darwin's, where they differ.
-_ERRNOS = {11: 35, 35: 11, 36: 63, 38: 78, 39: 66, 40: 62, 95: 45, 110: 60, 111: 61,
-           115: 36}  # fmt: skip
 _OPEN_FLAGS = (
     (0x200, os.O_CREAT),
     (0x400, os.O_TRUNC),
@@ -47,8 +45,7 @@ class Files(Library):
         try:
             return work()
         except OSError as error:
-            code = error.errno or _EPERM
-            return self._system.fail(_ERRNOS.get(code, code))
+            return self._system.fail(darwin_errno(error))
 
     def _path(self, index: int) -> str:
         return os.fsdecode(self.memory.text(self.machine.integer(index)))
@@ -73,6 +70,10 @@ class Files(Library):
     @provides("close")
     def close(self) -> Answer:
         """Close a descriptor."""
+        return self.close_now()
+
+    def close_now(self) -> Answer:
+        """Close the file of the first argument."""
         return self._done(lambda: os.close(self.machine.signed(0)))
 
     @provides("read")
@@ -125,6 +126,10 @@ class Files(Library):
     @provides("fcntl")
     def fcntl(self) -> Answer:
         """Lock, unlock, or do what a descriptor can."""
+        return self.control_now()
+
+    def control_now(self) -> Answer:
+        """Do what the second argument asks of the file of the first."""
         command = signed32(self.machine.integer(1))
         if command == _F_GETLK:  # struct flock { start, len, pid, type, whence }
             lock = self.machine.variadic(2)("i")
@@ -233,7 +238,7 @@ class Files(Library):
         self.memory.write(self.machine.integer(0), os.fsencode(os.getcwd()) + b"\0")
         return self.machine.integer(0)
 
-    @provides("gethostuuid", "socket", "connect")
+    @provides("gethostuuid")
     def refuse(self) -> int:
-        """Refuse: no host, no network."""
+        """Refuse: no host."""
         return self._system.fail(_EPERM)

@@ -38,7 +38,8 @@ _SAME = {
     "strncpy": (2, False), "strcat": (2, False), "strncat": (2, False),
     "stpcpy": (2, False), "strtol": (1, False), "strtoll": (1, False),
     "strtoul": (1, False), "strtoull": (1, False), "atoi": (1, False),
-    "atol": (1, False), "toupper": (0, False), "tolower": (0, False),
+    "atol": (1, False), "atoll": (1, False), "toupper": (0, False),
+    "tolower": (0, False),
     "isalpha": (0, False), "isdigit": (0, False), "isalnum": (0, False),
     "isspace": (0, False), "isupper": (0, False), "islower": (0, False),
     "isxdigit": (0, False), "isprint": (0, False), "ispunct": (0, False),
@@ -61,7 +62,6 @@ _NOTHING = frozenset(
         "getenv",
         "confstr",
         "fflush",
-        "fclose",
         "setlocale",
         "munmap",
         "mprotect",
@@ -109,6 +109,7 @@ class LibSystem(Library):
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
         self.errno = self.memory.allocate(16)
+        self._texts: dict[int, int] = {}
         self._jumps: dict[int, tuple[list[int], int]] = {}
         self._zone = self.memory.allocate(256)
         self._data = self._make_data()
@@ -308,6 +309,19 @@ class LibSystem(Library):
         """Multiply by a power of two."""
         return math.ldexp(self.machine.number(0), self.machine.signed(0))
 
+    @provides("strerror")
+    def strerror(self) -> int:
+        """Return a text for an errno, which is good for ever."""
+        code = self.machine.signed(0)
+        if code not in self._texts:
+            self._texts[code] = self.memory.cstring(b"error %d" % code)
+        return self._texts[code]
+
+    @provides("__maskrune")
+    def maskrune(self) -> int:
+        """Tell which of some classes a character past ASCII is of: none, in C."""
+        return 0
+
     @provides("strerror_r")
     def strerror_r(self) -> int:
         """Write a text for an errno."""
@@ -332,12 +346,6 @@ class LibSystem(Library):
     def write_out(self) -> int:
         """Refuse: an engine has nothing to say on the terminal."""
         raise GuestFault("wrote to a standard stream")
-
-    @provides("fopen")
-    def fopen(self) -> int:
-        """Find no file."""
-        self.fail(2)
-        return 0
 
     @provides("abort", "__assert_rtn", "__stack_chk_fail", "exit", "_exit")
     def end_process(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from native.emulate.calls import EngineError
@@ -29,10 +30,12 @@ class Rows:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        is_typed = calls.text("qe_backend_name") == "postgres"
         self._hooks = (
             _make_error,
-            str,
+            _adapt,
             _convert,
+            _MAKERS.get if is_typed else None,
             _load_types,
             threading.get_ident(),
         )
@@ -64,9 +67,16 @@ def _make_error(
     message: str,
     sql: str | None,
     row: int,
+    diagnostics: bytes | None,
+    was_sent: bool,
 ) -> EngineError:
-    del sql, row
+    del sql, row, diagnostics, was_sent
     return EngineError(status, native_code, sqlstate, position, message)
+
+
+def _adapt(value: object, native_type: int) -> str:
+    del native_type
+    return str(value)
 
 
 def _convert(value: object, declared: int, column: str, row: int) -> object:
@@ -77,3 +87,11 @@ def _convert(value: object, declared: int, column: str, row: int) -> object:
 def _load_types() -> tuple[object, ...]:
     utc = datetime.timezone.utc
     return datetime.datetime, datetime.date, datetime.time, utc, decimal.Decimal
+
+
+def _uuid(value: bytes) -> uuid.UUID:
+    return uuid.UUID(bytes=value)
+
+
+# By qe_type: numeric, uuid and json, which stays the text it is.
+_MAKERS = {10: decimal.Decimal, 11: _uuid, 12: str}

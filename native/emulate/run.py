@@ -18,7 +18,7 @@ import tempfile
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ class _Job:
 
 
 def run_files(
-    files: Sequence[Path], *, jobs: int = 2, trace: bool = False
+    files: Sequence[Path], *, jobs: int = 2, trace: bool = False, server: str = ""
 ) -> tuple[Outcome, ...]:
     """Run every darwin engine in the files through the gate.
 
@@ -84,13 +84,15 @@ def run_files(
         files: wheels and engines.
         jobs: how many run at once.
         trace: write each call out of an image to standard error.
+        server: how a PostgreSQL is reached, as libpq says it; without one its engine
+            is not asked for much.
 
     Raises:
         InputRefused: a file is neither; or there is no darwin engine in any.
     """
     with tempfile.TemporaryDirectory() as folder:
         found = [
-            job
+            replace(job, expected=replace(job.expected, server=server))
             for index, file in enumerate(files)
             for job in _jobs_of(file, Path(folder, str(index)))
         ]

@@ -6,6 +6,7 @@ import ctypes
 import re
 from typing import TYPE_CHECKING, Callable
 
+from native.emulate.errors import GuestFault
 from native.emulate.library import Library, provides
 from native.emulate.machine import as_double
 from native.emulate.memory import LIBC, MASK, signed32, signed64
@@ -20,6 +21,7 @@ _SPEC = re.compile(
     rb"([diouxXcsSpfFeEgGaAn%])"
 )
 _BITS = {b"hh": 8, b"h": 16, b"": 32}
+_NUMBERS = re.compile(rb"%[du]")
 _LONGEST = 2048
 
 
@@ -52,6 +54,19 @@ class Text(Library):
     def sprintf_checked(self) -> int:
         """Write into a buffer of a known size."""
         return self._write(self.machine.integer(2), 3, self.machine.variadic(4))
+
+    @provides("sscanf")
+    def sscanf(self) -> int:
+        """Read numbers from a text."""
+        wanted = self.memory.text(self.machine.integer(1))
+        if _NUMBERS.sub(b"", wanted).count(b"%"):
+            raise GuestFault(f"reads more than whole numbers: {wanted!r}")
+        take = self.machine.variadic(2)
+        places = [take("i") for _ in _NUMBERS.findall(wanted)]
+        for place in places:
+            self.memory.check(place, 4)
+        text = ctypes.c_char_p(self.memory.text(self.machine.integer(0)))
+        return int(LIBC.sscanf(text, wanted, *map(ctypes.c_void_p, places)))
 
     @provides("strlcpy", "__strlcpy_chk")
     def strlcpy(self) -> int:

@@ -212,6 +212,13 @@ class Threads(Library):
         self.memory.set64(self.machine.integer(0), self._key_count)
         return 0
 
+    @provides("pthread_key_delete")
+    def key_delete(self) -> int:
+        """Forget a key and its values."""
+        key = self.machine.integer(0)
+        self._keys = {at: kept for at, kept in self._keys.items() if at[1] != key}
+        return 0
+
     @provides("pthread_getspecific")
     def getspecific(self) -> int:
         """Return the thread's value."""

@@ -34,8 +34,8 @@ def cpu(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def engine(cpu: str, cache: Cache) -> Path:
-    """The engine of this tree."""
-    (made,) = build_engines([DARWIN[cpu]], cache, Report())
+    """The SQLite engine of this tree."""
+    (made,) = build_engines([DARWIN[cpu]], cache, Report(), backends=["sqlite"])
     return made.path
 
 
@@ -52,7 +52,9 @@ def faulty_engine(tmp_path: Path, cpu: str, cache: Cache) -> Callable[..., Path]
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1
         path.write_text(text.replace(old, new), encoding="utf-8")
-        (made,) = build_engines([DARWIN[cpu]], cache, Report(), tree=tree)
+        (made,) = build_engines(
+            [DARWIN[cpu]], cache, Report(), backends=["sqlite"], tree=tree
+        )
         return made.path
 
     return make
