@@ -394,9 +394,7 @@ class _Gate:
         size = sum(memory.size(at) for at in left)
         # What is kept for ever, as OpenSSL's list of errors, may have been reallocated.
         count = len(left) - len(self._blocks - set(memory.blocks))
-        require(
-            count <= 0, f"{count} blocks are left on the heap, {size} bytes are new"
-        )
+        require(count <= 0, f"{count} blocks of {size} bytes are left on the heap")
         called = sum(self.module.machine.called.values())
         return f"no block, no reference, no thread; {called:,} imports called"
 
