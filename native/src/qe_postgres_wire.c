@@ -17,6 +17,8 @@ enum { RECEIVE_BYTES = 65536, SHIFT_BYTES = 262144 };
 /* Reads between two looks at the clock: a server that never stops sending must not keep
  * us beyond the timeout, though there is nothing to wait for. */
 enum { READS_BETWEEN_CHECKS = 64 };
+/* Reads in one step of an event loop, which others wait for, and the bytes of each. */
+enum { READS_IN_A_STEP = 8, STEP_BYTES = 131072 };
 
 int64_t qe__pg_begin(qe_bytes *out, char type) {
   int64_t begun = out->size;
@@ -207,16 +209,20 @@ static qe_status receive(qe_connection *connection, qe_error *error) {
 
   if (!make_room(native)) return qe__fail_memory(error, "message of the server");
   room = native->in_capacity - native->in_end;
+  if (connection->is_stepped && room > STEP_BYTES) room = STEP_BYTES;
   errno = 0;
   count = pqsecure_read(native->pg, native->in + native->in_end, (size_t)room);
   if (count > 0) {
     native->in_end += count;
     native->abandoned_bytes += count;
     native->is_drained = !is_secure && count < room;
-    if (++native->reads < READS_BETWEEN_CHECKS) return QE_OK;
+    native->reads++;
+    if (connection->is_stepped && native->reads >= READS_IN_A_STEP) {
+      native->reads = 0;
+      return QE_WANT_WRITE; /* granted at once, when others have had their turns */
+    }
+    if (native->reads < READS_BETWEEN_CHECKS) return QE_OK;
     native->reads = 0;
-    /* Others may have waited for the thread: the wish is granted at once. */
-    if (connection->is_stepped) return QE_WANT_WRITE;
     return qe__check_time(connection, error);
   }
   /* With TLS 0 is "not yet", and an end is told as a failure; without it is the end. */

@@ -13,6 +13,8 @@
 
 /* A batch ends early when its texts and blobs reach this. */
 #define HEAVY_BYTES (INT64_C(4) * 1024 * 1024)
+/* The same on an event loop, where others wait while rows are made of it. */
+#define HEAVY_STEP_BYTES (INT64_C(512) * 1024)
 
 /* Eight bytes at a time, multiplied and folded: SQL texts are long and this runs for
  * every execute. Not meant to stand against chosen collisions; texts are compared. */
@@ -305,11 +307,12 @@ qe_status qe__statement_run_many(qe_statement *statement, const qe_value *values
 
 qe_status qe__statement_fill(qe_statement *statement, qe_batch *batch, int64_t max_rows,
                              qe_error *error) {
+  int64_t most = statement->connection->is_stepped ? HEAVY_STEP_BYTES : HEAVY_BYTES;
   qe_status status;
 
   if (!statement->is_running) return QE_OK;
   do {
-    status = qe__backend_fill(statement, batch, max_rows, HEAVY_BYTES, error);
+    status = qe__backend_fill(statement, batch, max_rows, most, error);
   } while (qe__waited(statement->connection, &status, error));
   return status;
 }
