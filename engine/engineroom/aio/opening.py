@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 
 from engineroom import errors
 from engineroom.aio.stepped import SteppedLine
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["open_line"]
 
 _WANT_READ = 14
+_VALUES = {
+    "sqlite": ("datetime", "decimal", "engineroom.core.values"),
+    "postgres": ("datetime", "uuid", "engineroom.core.postgres_values"),
+}
 # How long to wait before a step may look whether the server has had its time.
 _SLICE_SECONDS = 0.2
 
@@ -75,6 +80,10 @@ async def _open_server(location: Location) -> Line:
 
 
 def _begin(location: Location) -> Opening:
+    # What values are made of, which would else be imported when the first one comes,
+    # with the whole loop waiting.
+    for name in _VALUES[location.backend]:
+        import_module(name)
     return Opening(location.backend, location.settings, location.display)
 
 

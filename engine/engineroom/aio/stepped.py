@@ -60,6 +60,7 @@ class SteppedLine(Line):
         "_is_done",
         "_is_watched",
         "_is_writing",
+        "_share_until",
         "_socket",
         "_step",
         "_stop",
@@ -83,6 +84,7 @@ class SteppedLine(Line):
         self._stopped_with: BaseException | None = None
         self._is_watched = False
         self._is_writing = False
+        self._share_until = 0.0
         self._socket = self.handle.socket
         self._timeout_seconds = timeout_seconds
         self._deadline = 0.0
@@ -115,17 +117,16 @@ class SteppedLine(Line):
         """Add rows to the list until it holds the most, or there are no more."""
         await self.take_turn()
         clock = self.loop.time
-        until = clock() + _SHARE_SECONDS
         try:
             while len(rows) < most and reader.is_running:
                 waiting = self.start(reader.load, reader.load)
                 if waiting is not None:
                     await waiting
-                    until = clock() + _SHARE_SECONDS
-                rows += reader.take(most - len(rows))
-                if clock() > until:
+                    self._share_until = clock() + _SHARE_SECONDS
+                elif clock() > self._share_until:
                     await sleep(0)
-                    until = clock() + _SHARE_SECONDS
+                    self._share_until = clock() + _SHARE_SECONDS
+                rows += reader.take(most - len(rows))
         finally:
             self.pass_on()
 
