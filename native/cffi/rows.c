@@ -90,7 +90,9 @@ struct qe_python {
   PyObject *utc;
   PyObject *decimal; /* NULL until load_types was asked */
   uuid_parts uuid;   /* ready once unknown is there */
-  bool has_layout;   /* datetime's objects are laid out as expected */
+  PyObject *scan;    /* json's (text, index) -> (value, end); NULL until needed */
+  PyObject *zero;
+  bool has_layout; /* datetime's objects are laid out as expected */
   PyObject *makers[QE_TYPE_NESTED + 1]; /* by qe_type; NULL until maker_of was asked */
 };
 
@@ -822,6 +824,38 @@ static PyObject *make_uuid(qe_python *python, const uint8_t *data) {
   return uuid;
 }
 
+static bool load_scan(qe_python *python) {
+  PyObject *module = PyImport_ImportModule("json.decoder");
+  PyObject *decoder = module ? PyObject_CallMethod(module, "JSONDecoder", NULL) : NULL;
+
+  if (!python->zero) python->zero = PyLong_FromLong(0);
+  if (decoder && python->zero) {
+    python->scan = PyObject_GetAttrString(decoder, "scan_once");
+  }
+  Py_XDECREF(decoder);
+  Py_XDECREF(module);
+  return python->scan != NULL;
+}
+
+/* With the scanner that json.loads() would call in the end. NULL without an exception
+ * where that does not take the whole text at once, as with blanks around it. */
+static PyObject *make_json(qe_python *python, PyObject *text) {
+  PyObject *found, *value = NULL;
+
+  if (!QE_LIKELY(python->scan != NULL) && !load_scan(python)) return NULL;
+  found = PyObject_CallFunctionObjArgs(python->scan, text, python->zero, NULL);
+  if (!found) {
+    if (PyErr_ExceptionMatches(PyExc_Exception)) PyErr_Clear();
+    return NULL;
+  }
+  if (PyLong_AsSsize_t(PyTuple_GetItem(found, 1)) == PyUnicode_GetLength(text)) {
+    value = PyTuple_GetItem(found, 0);
+    Py_INCREF(value);
+  }
+  Py_DECREF(found);
+  return value;
+}
+
 /* What makes values of the type, borrowed; NULL with an exception. */
 static PyObject *maker_for(qe_python *python, qe_type type) {
   if (!python->makers[type]) {
@@ -862,7 +896,8 @@ static PyObject *make_declared(const reader *self, int32_t index, int64_t row,
   plain = make_plain(self, index, row, kind);
   if (!plain || plain == Py_None) return plain;
   if (self->python->hooks.maker_of != Py_None) {
-    value = make_with_maker(self, meta, row, plain);
+    value = meta->type == QE_TYPE_JSON ? make_json(self->python, plain) : NULL;
+    if (!value && !PyErr_Occurred()) value = make_with_maker(self, meta, row, plain);
   } else if (meta->type == QE_TYPE_DECIMAL && kind != QE_KIND_TEXT &&
              kind != QE_KIND_BLOB) {
     value = make_decimal(self, plain);
