@@ -211,7 +211,7 @@ void qe__pg_read_refusal(const uint8_t *fields, int64_t size, qe_error *error);
 qe_status qe__pg_take_row(qe_connection *connection, const uint8_t *at,
                           const uint8_t *end, qe_error *error);
 
-/* qe_postgres_statement.c */
+/* qe_postgres_prepare.c */
 
 void qe__pg_prepared_let_go(qe_postgres *native, qe_pg_prepared *prepared);
 /* After DEALLOCATE ALL or DISCARD ALL: nothing is on the server any more. */
