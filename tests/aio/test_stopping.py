@@ -118,6 +118,21 @@ async def test_an_interruption_from_a_thread_is_told_to_the_task(
         assert await answer(connection) == (42,)
 
 
+async def test_a_query_cancelled_as_it_begins_is_stopped_too(
+    database: str, endless: str
+) -> None:
+    """A request that comes before the server has begun has no effect."""
+    async with connect(database, autocommit=True) as connection:
+        for _ in range(25):
+            task = asyncio.create_task(connection.execute(endless))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await answer(connection) == (42,)
+
+
 async def test_cancelling_at_every_moment_leaves_the_connection_usable(
     database: str,
 ) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from engineroom.aio.copy import CopyIn, CopyOut
     from engineroom.aio.line import Line
     from engineroom.aio.pipeline import Pipeline
     from engineroom.aio.transaction import Transaction
@@ -293,6 +294,32 @@ class Connection:
         """Return the transactions that are prepared and wait for their second phase."""
         work = self._conversation.two_phase.recover
         return await self._line.run_in_thread(work)
+
+    def copy_in(self, statement: str) -> CopyIn:
+        """Return a block that copies data into the database; PostgreSQL only.
+
+        Args:
+            statement: as of `engineroom.Connection.copy_in()`.
+
+        Raises:
+            NotSupportedError: the database has no COPY.
+        """
+        from engineroom.aio.copy import CopyIn
+
+        return CopyIn(self._line, statement)
+
+    def copy_out(self, statement: str) -> CopyOut:
+        """Return a block that copies data out of the database; PostgreSQL only.
+
+        Args:
+            statement: as of `engineroom.Connection.copy_out()`.
+
+        Raises:
+            NotSupportedError: the database has no COPY.
+        """
+        from engineroom.aio.copy import CopyOut
+
+        return CopyOut(self._line, statement)
 
     def interrupt(self) -> None:
         """Stop what the connection is doing, from any thread.

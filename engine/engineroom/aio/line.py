@@ -48,6 +48,7 @@ class Line:
     Attributes:
         conversation: what the connection is in the middle of.
         handle: the connection itself.
+        holder: the task that keeps the turn for a block, if any.
         is_taken: whether an operation has the turn.
         loop: the only one in which the connection may be used.
         pipelines: the blocks that are open, the outermost first.
@@ -61,6 +62,7 @@ class Line:
         "_queue",
         "conversation",
         "handle",
+        "holder",
         "is_taken",
         "loop",
         "pipelines",
@@ -69,6 +71,7 @@ class Line:
     def __init__(self, conversation: Conversation, executor: Executor | None) -> None:
         self.conversation = conversation
         self.handle = conversation.handle
+        self.holder: asyncio.Task[Any] | None = None
         self.is_taken = False
         self.pipelines: list[Pipeline] = []
         self._listeners: list[asyncio.Future[None]] = []
@@ -98,6 +101,11 @@ class Line:
         if not self.is_taken:
             self.is_taken = True
             return
+        if self.holder is not None and asyncio.current_task() is self.holder:
+            raise errors.Misuse(
+                "The connection is in the middle of a COPY",
+                hint="use another connection inside the block",
+            )
         turn = self.loop.create_future()
         self._queue.append(turn)
         try:

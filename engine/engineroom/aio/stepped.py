@@ -203,7 +203,7 @@ class SteppedLine(Line):
             self.announce()
         if self._stop is None:
             self._end()
-        elif self._stop.is_over:
+        elif not self._stop.is_asking:
             self._end_stopped()
 
     def _end(self) -> None:
@@ -219,11 +219,11 @@ class SteppedLine(Line):
     def _begin_stop(self, reason: BaseException) -> None:
         self._stopped_with = reason
         if self._stop is None:
-            self._stop = Stop(self.loop, self.handle, self._stop_is_over)
+            self._stop = Stop(self.loop, self.handle, self._stop_is_heard)
             self._stop_timer = self.loop.call_later(STOP_SECONDS, self._give_up)
             self._stop.go_on()
 
-    def _stop_is_over(self) -> None:
+    def _stop_is_heard(self) -> None:
         if self._step is None and not self._is_done:
             self._end_stopped()
 
@@ -232,7 +232,9 @@ class SteppedLine(Line):
         timer, self._stop_timer = self._stop_timer, None
         if timer is not None:
             timer.cancel()
-        self._stop = None
+        if self._stop is not None:
+            self._stop.end()
+            self._stop = None
         # What was to be interrupted may have come to its end before; not so a task that
         # was cancelled, which has to hear of it.
         if isinstance(reason, CancelledError) or self._error is not None:
@@ -242,7 +244,7 @@ class SteppedLine(Line):
     def _give_up(self) -> None:
         """End a connection whose server does not stop."""
         if self._stop is not None:
-            self._stop.abandon()
+            self._stop.end()  # before its socket is closed
         self._shut()
         self._step = None
         self._error = self._stopped_with

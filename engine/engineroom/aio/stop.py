@@ -1,4 +1,7 @@
-"""A request to the server to stop what it does, on its way."""
+"""A request to the server to stop what it does, repeated until it has.
+
+One that comes before the server has begun with what was sent last has no effect.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from engineroom import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, TimerHandle
     from collections.abc import Callable
 
     from engineroom.core import Handle
@@ -16,41 +19,56 @@ __all__ = ["STOP_SECONDS", "Stop"]
 # How long a server may take to end what it was asked to stop.
 STOP_SECONDS = 5.0
 
+# How long it is given before the first request is repeated; then twice as long.
+_PATIENCE_SECONDS = 0.1
 _WANT_READ = 14
 
 
 class Stop:
-    """A request to stop, which has a socket of its own.
+    """Requests to stop, one after the other, each with a socket of its own.
 
     Args:
         loop: the loop that waits.
         handle: the connection whose server is asked.
-        on_end: called when the request has been heard, or has failed.
+        on_end: called when a request has been heard, or has failed.
 
     Attributes:
-        is_over: whether either has come about.
+        is_asking: whether a request is on its way.
     """
 
-    __slots__ = ("_handle", "_loop", "_on_end", "_socket", "is_over")
+    __slots__ = (
+        "_handle",
+        "_loop",
+        "_on_end",
+        "_patience_seconds",
+        "_socket",
+        "_timer",
+        "is_asking",
+    )
 
     def __init__(
         self, loop: AbstractEventLoop, handle: Handle, on_end: Callable[[], None]
     ) -> None:
-        self.is_over = False
-        self._loop = loop
+        self.is_asking = False
         self._handle = handle
+        self._loop = loop
         self._on_end = on_end
+        self._patience_seconds = _PATIENCE_SECONDS
         self._socket = -1
+        self._timer: TimerHandle | None = None
 
     def go_on(self) -> None:
-        """Make a step, and wait for the next one."""
+        """Make a step of a request, and wait for the next one."""
+        self.is_asking = True
         self._unwatch()
         try:
             want, socket = self._handle.cancel()
         except errors.Error:
-            want, socket = 0, -1  # The operation may end without, or has to time out.
+            want, socket = 0, -1
         if not want:
-            self.is_over = True
+            self.is_asking = False
+            self._timer = self._loop.call_later(self._patience_seconds, self.go_on)
+            self._patience_seconds *= 2
             self._on_end()
             return
         self._socket = socket
@@ -59,10 +77,13 @@ class Stop:
         else:
             self._loop.add_writer(socket, self.go_on)
 
-    def abandon(self) -> None:
-        """Wait no longer."""
+    def end(self) -> None:
+        """Ask no more."""
         self._unwatch()
-        self.is_over = True
+        self.is_asking = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _unwatch(self) -> None:
         if self._socket >= 0:
