@@ -154,6 +154,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name == "aio":
+        import engineroom.aio
+
+        return engineroom.aio
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module `engineroom` has no attribute `{name}`")

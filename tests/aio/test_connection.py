@@ -190,4 +190,5 @@ def test_the_package_does_not_import_asyncio() -> None:
         "import sys, engineroom; engineroom.connect('sqlite://:memory:').close(); "
         "assert not {'asyncio', 'engineroom.aio', 'threading'} & {*sys.modules}"
     )
+    program += "; engineroom.aio.connect; assert 'asyncio' in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
