@@ -209,6 +209,13 @@ POSTGRES = (
         limit=0.005,
     ),
     _postgres(
+        "longest step of a loop with 1,000 tasks, of CPU",
+        "loop_block",
+        {"asyncpg": None, "psycopg": None},
+        measure="longest_cpu_seconds",
+        limit=0.005,
+    ),
+    _postgres(
         "memory for a scan of 10,000,000 rows",
         "scan",
         {},

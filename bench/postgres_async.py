@@ -146,17 +146,20 @@ class StepTimer:
 
     Attributes:
         longest: the longest step, in seconds.
+        longest_cpu: the one that took most of the processor, in seconds; where others
+            want the machine too, the first is mostly theirs.
     """
 
     def __init__(self) -> None:
-        self.longest = 0.0
+        self.longest = self.longest_cpu = 0.0
         steps: Any = asyncio.Handle  # Its _run() is the one place that all steps pass.
         run_step = steps._run  # noqa: SLF001
-        clock = time.perf_counter
+        clock, cpu = time.perf_counter, time.thread_time
 
         def run_timed(handle: Any) -> None:
-            start = clock()
+            start, start_cpu = clock(), cpu()
             run_step(handle)
+            self.longest_cpu = max(self.longest_cpu, cpu() - start_cpu)
             self.longest = max(self.longest, clock() - start)
 
         steps._run = run_timed  # noqa: SLF001
@@ -185,10 +188,15 @@ def longest_step(
         start = time.perf_counter()
         await asyncio.gather(*map(one, range(tasks)))
         seconds = time.perf_counter() - start
-        longest = timer.longest
+        longest, longest_cpu = timer.longest, timer.longest_cpu
         while not free.empty():
             await free.get_nowait().close()
-        return {"seconds": seconds, "longest_seconds": longest, "cpu_seconds": 0.0}
+        return {
+            "seconds": seconds,
+            "longest_seconds": longest,
+            "longest_cpu_seconds": longest_cpu,
+            "cpu_seconds": 0.0,
+        }
 
     taken: dict[str, Any] = run(driver, work())
     return taken
