@@ -48,8 +48,8 @@ _PROGRAMS = ("test_", "fuzz_")
 _WIRE_FILES = tuple(
     f"native/src/qe_postgres_{name}.c"
     for name in (
-        "array_text", "decode", "encode", "nested", "network", "numeric", "type",
-        "type_table",
+        "array_text", "copy_value", "decode", "encode", "nested", "network", "numeric",
+        "type", "type_table",
     )
 )  # fmt: skip
 _COMMON = ("-c", "-std=c11", "-O1", "-g", "-fno-omit-frame-pointer", "-DQE_TEST_ALLOC")

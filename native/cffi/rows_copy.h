@@ -97,6 +97,7 @@ static bool take_shape(copier *self, PyObject *sql) {
     raise_status(self->session->python, QE_ERR_PARAMETER, "A COPY takes no parameters");
     return false;
   }
+  shape->has_result = true; /* as far as its columns go */
   self->copy->shape = statement;
   return true;
 }
@@ -421,6 +422,12 @@ static PyObject *copier_rows(PyObject *object, PyObject *ignored) {
   return NULL;
 }
 
+/* The columns that pass, as a reader has them. */
+static PyObject *copier_columns(PyObject *object, PyObject *ignored) {
+  copier *self = (copier *)object;
+  return has_shape(self) ? reader_columns((PyObject *)self->shape, ignored) : NULL;
+}
+
 /* (reason or None): ends the COPY; with a reason as a failure, which is not raised. */
 static PyObject *copier_end(PyObject *object, PyObject *reason) {
   copier *self = (copier *)object;
@@ -507,6 +514,7 @@ static PyMethodDef copier_methods[] = {
     {"write_arrow", copier_write_arrow, METH_O, "Send an Arrow stream in a capsule."},
     {"read", copier_read, METH_NOARGS, "The next bytes, none at the end."},
     {"rows", copier_rows, METH_NOARGS, "A list of the next rows, empty at the end."},
+    {"columns", copier_columns, METH_NOARGS, "The columns, as a Reader's."},
     {"end", copier_end, METH_O, "(why it failed or None) -> None"},
     {NULL, NULL, 0, NULL}};
 

@@ -6,8 +6,9 @@
 
 typedef struct qe_arrow_input qe_arrow_input;
 
-/* Moves the stream in and reads its schema. QE_ERR_TYPE for a column of a type that is
- * not read. On success the caller owns *out and ends it with qe__arrow_input_free(). */
+/* Moves the stream in, unless memory ends, and reads its schema. QE_ERR_TYPE for a
+ * column of a type that is not read. On success the caller owns *out and ends it with
+ * qe__arrow_input_free(). */
 qe_status qe__arrow_input_new(struct ArrowArrayStream *stream, qe_arrow_input **out,
                               qe_error *error);
 /* NULL is allowed. */

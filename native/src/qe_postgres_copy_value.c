@@ -109,7 +109,7 @@ static int64_t read_float(text in, bool is_single, uint8_t *out) {
   /* Where a program has set another decimal point nothing is misread: it stops there.
    */
   value = strtod(copy, &end);
-  if (end != copy + size || strspn(copy, " \t\n\v\f\rxX") > 0) return -1;
+  if (end != copy + size || strpbrk(copy, " \t\n\v\f\rxX")) return -1;
   if (isinf(value) && !memchr("iI", copy[copy[0] == '-' || copy[0] == '+'], 2)) {
     return -1;
   }

@@ -288,7 +288,7 @@ class Connection:
         """
         from engineroom.dbapi.copy import CopyIn
 
-        return CopyIn(self._handle, statement)
+        return CopyIn(self._conversation, statement)
 
     def copy_out(self, statement: str) -> CopyOut:
         """Return a block that copies data out of the database; PostgreSQL only.
@@ -302,7 +302,7 @@ class Connection:
         """
         from engineroom.dbapi.copy import CopyOut
 
-        return CopyOut(self._handle, statement)
+        return CopyOut(self._conversation, statement)
 
     def interrupt(self) -> None:
         """Stop what the connection is doing, from any thread.

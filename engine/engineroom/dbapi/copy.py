@@ -6,6 +6,8 @@ the engine, by the types that the server says the columns have.
 
 from __future__ import annotations
 
+import sys
+
 from engineroom import errors
 
 TYPE_CHECKING = False
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, BinaryIO, Protocol, Union
 
+    from engineroom.connection.conversation import Conversation
     from engineroom.connection.copy_statement import CopyStatement
-    from engineroom.core import Handle
+    from engineroom.core.adapters import Adapters
     from engineroom.core.handle import Copier
 
     Bytes = Union[bytes, bytearray, memoryview]
@@ -35,16 +38,16 @@ _PIECE_BYTES = 1 << 20
 class _Copy:
     """The block: begins the COPY when entered, and ends it when left."""
 
-    __slots__ = ("_copier", "_count", "_handle", "_read", "_sql")
+    __slots__ = ("_conversation", "_copier", "_count", "_read", "_sql")
     _is_in = False
 
-    def __init__(self, handle: Handle, sql: str) -> None:
-        if handle.engine.backend != "postgres":
+    def __init__(self, conversation: Conversation, sql: str) -> None:
+        if not conversation.is_server:
             raise errors.NotSupportedError(
                 "Only PostgreSQL has COPY",
                 hint="write rows with `executemany()`, read them as Arrow",
             )
-        self._handle = handle
+        self._conversation = conversation
         self._sql = sql
         self._copier: Copier | None = None
         self._count = -1
@@ -58,7 +61,8 @@ class _Copy:
     def _begin(self) -> None:
         from engineroom.connection.copy_statement import read_copy
 
-        if self._handle.is_closed:
+        handle = self._conversation.handle
+        if handle.is_closed:
             raise errors.ConnectionClosed(
                 "The connection is closed",
                 hint="open a new connection with `engineroom.connect()`",
@@ -67,8 +71,9 @@ class _Copy:
             raise errors.Misuse(
                 "The COPY has begun already", hint="make another for each block"
             )
+        self._conversation.settle()
         read = self._read = read_copy(self._sql)
-        self._copier = self._handle.session.copy(
+        self._copier = handle.session.copy(
             self._sql, read.shape, self._is_in, read.format
         )
 
@@ -91,6 +96,12 @@ class _Copy:
             )
         return copier
 
+    def _adapters(self) -> Adapters | None:
+        """What users have registered, None where nobody has."""
+        if "engineroom.core.adapters" not in sys.modules:
+            return None
+        return self._conversation.own_adapters()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -98,11 +109,12 @@ class _Copy:
         traceback: TracebackType | None,
     ) -> None:
         copier, self._copier = self._copier, None
-        if copier is None or (self._handle.is_closed and error is not None):
+        if copier is None:
             return
         if error is None:
             copier.end(None)
             self._count = copier.count
+            self._conversation.deliver()
             return
         try:
             copier.end(f"{type(error).__name__} in the client")
@@ -151,7 +163,11 @@ class CopyIn(_Copy):
             DataError: a value does not fit its column; the message names both.
             DatabaseError: the server has refused what was sent before.
         """
-        return self._check_plain().write_rows(rows)
+        copier = self._check_plain()
+        adapters = self._adapters()
+        if adapters is not None and adapters.has_adapters:
+            rows = adapters.adapt_all(rows)  # type: ignore[assignment] # rows of tuples
+        return copier.write_rows(rows)
 
     def write_arrow(self, data: ArrowStream) -> int:
         """Send the rows of an Arrow stream: a table, a frame, a reader, a result.
@@ -219,5 +235,9 @@ class CopyOut(_Copy):
                 "Only the binary format can be read as rows",
                 hint="write `COPY ... TO STDOUT (FORMAT binary)`, or read bytes",
             )
+        adapters = self._adapters()
+        convert = None
+        if adapters is not None and adapters.has_converters:
+            convert = adapters.row_converter([name for _, name, *_ in copier.columns()])
         while rows := copier.rows():
-            yield from rows
+            yield from rows if convert is None else map(convert, rows)
