@@ -6,8 +6,10 @@ import datetime
 import enum
 import io
 import ipaddress
+import re
 import uuid
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from .copies import FORMATS, MIXED, UTC, make, make_database, mixed, stored, val
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from .cluster import Cluster
 
@@ -387,3 +388,23 @@ def test_a_query_that_fails_midway_says_so(connection: engineroom.Connection) ->
     ):
         out.write_to(io.BytesIO())
     assert connection.execute("SELECT 42").fetchone() == (42,)
+
+
+def test_the_examples_of_the_guide_run(
+    connection: engineroom.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow has no wheel for this Python")
+    guide = Path(__file__).resolve().parents[2] / "docs" / "guides" / "copy.md"
+    blocks = re.findall(r"^```py\n(.*?)^```$", guide.read_text("utf-8"), re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    Path("items.csv").write_text("id,name,price\n3,nut,0.25\n", encoding="utf-8")
+    connection.execute("CREATE TEMP TABLE items (id int8, name text, price numeric)")
+    names = {
+        "connection": connection,
+        "rows": [(1, "bolt", Decimal("1.50"))],
+        "table": pa.table({"id": [2], "name": ["ring"], "price": [Decimal("2.00")]}),
+    }
+    for block in blocks:
+        exec(compile(block, str(guide), "exec"), names)
+    assert names["total"] == Decimal("3.75")
+    assert Path("out.csv").read_bytes() == b"1,bolt,1.50\n2,ring,2.00\n3,nut,0.25\n"

@@ -7,7 +7,6 @@ import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pytest
 
 import engineroom
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .cluster import Cluster
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow has no wheel for this Python")
 
 EAST = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
 
