@@ -174,10 +174,20 @@ static qe_status encode_blob(target *to, const char *data, int64_t size) {
   return refuse(to, "A blob");
 }
 
+/* A number where one is wanted, as Python's and SQLite's truth values are. */
 static qe_status encode_boolean(target *to, int64_t value) {
   bool is_true = value != 0;
 
-  if (to->decoder == QE_PG_BOOL) return put_number(to, is_true, 1);
+  switch (to->decoder) {
+    case QE_PG_BOOL: return put_number(to, is_true, 1);
+    case QE_PG_INT2:
+    case QE_PG_INT4:
+    case QE_PG_INT8:
+    case QE_PG_FLOAT4:
+    case QE_PG_FLOAT8:
+    case QE_PG_NUMERIC: return encode_int64(to, is_true);
+    default: break;
+  }
   return is_true ? put_text(to, "true", 4) : put_text(to, "false", 5);
 }
 

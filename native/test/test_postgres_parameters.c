@@ -46,6 +46,8 @@ static void test_parameters_are_binary_where_they_fit(void) {
       {1700, float_value(1e300), 0, 6, "1e+300"},
       {16, number_value(QE_VALUE_BOOLEAN, 1), 1, 1, "\1"},
       {25, number_value(QE_VALUE_BOOLEAN, 0), 0, 5, "false"},
+      {23, number_value(QE_VALUE_BOOLEAN, 1), 1, 4, "\0\0\0\1"},
+      {1700, number_value(QE_VALUE_BOOLEAN, 1), 0, 1, "1"},
       {1082, number_value(QE_VALUE_DATE, 10957), 1, 4, "\0\0\0\0"},
       {1114, number_value(QE_VALUE_DATE, 19782), 0, 10, "2024-02-29"},
       {1083, number_value(QE_VALUE_TIME, 1), 1, 8, "\0\0\0\0\0\0\0\1"},
