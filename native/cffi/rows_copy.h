@@ -80,6 +80,7 @@ static bool has_shape(const copier *self) {
 static bool take_shape(copier *self, PyObject *sql) {
   reader *shape = (reader *)session_reader((PyObject *)self->session, NULL);
   qe_statement *statement;
+  qe_batch batch = {0};
   qe_status status;
 
   self->shape = shape;
@@ -87,8 +88,14 @@ static bool take_shape(copier *self, PyObject *sql) {
   status = take_statement(shape, sql);
   statement = shape->statement;
   if (status == QE_OK) {
-    qe__batch_clear(&statement->batch);
-    if (!qe__statement_spare(statement, &statement->batch)) status = QE_ERR_NOMEM;
+    /* A new one: another COPY may have left values in it. */
+    if (qe__statement_spare(statement, &batch)) {
+      qe__batch_clear(&statement->batch);
+      statement->batch = batch;
+    } else {
+      qe__batch_clear(&batch);
+      status = QE_ERR_NOMEM;
+    }
   }
   qe__connection_leave(self->session->connection);
   if (status == QE_ERR_NOMEM) PyErr_NoMemory();
