@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import weakref
 
 import pytest
 
@@ -73,6 +76,35 @@ async def test_a_wrong_statement_fails_and_the_connection_goes_on(
             await connection.execute("SELEC 1")
         cursor = await connection.execute("SELECT 1")
         assert await cursor.fetchone() == (1,)
+
+
+async def test_a_failure_is_not_the_context_of_the_next(database: str) -> None:
+    async with connect(database, autocommit=True) as connection:
+        with contextlib.suppress(errors.SqlError):
+            await connection.execute("SELEC 1")
+        with pytest.raises(ZeroDivisionError) as caught:
+            raise ZeroDivisionError
+        assert caught.value.__context__ is None
+
+
+async def test_a_failure_leaves_nothing_for_the_collector(database: str) -> None:
+    async with connect(database, autocommit=True) as connection:
+        with contextlib.suppress(errors.SqlError):
+            await connection.execute("SELEC 1")
+        gc.disable()
+        try:
+            cursor = connection.cursor()
+            kept = weakref.ref(cursor)
+            with contextlib.suppress(errors.SqlError):
+                await cursor.execute("SELEC 2")
+            del cursor
+            for _ in range(500):  # the thread lets go of its work when it likes
+                if kept() is None:
+                    break
+                await asyncio.sleep(0.01)
+            assert kept() is None
+        finally:
+            gc.enable()
 
 
 async def test_executemany_says_which_row_failed(database: str) -> None:

@@ -182,7 +182,10 @@ class Line:
         if cancelled is not None:
             future.exception()  # looked at, or the loop would speak of it
             raise cancelled
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            del future  # whose failure's traceback knows this frame
 
     async def run_script(self, sql: str) -> None:
         """Run statements, from taking the turn to passing it on."""

@@ -104,6 +104,7 @@ class SteppedLine(Line):
         if want is None:
             return None
         self._step = again
+        self._error = None
         self._is_done = False
         if not self._is_watched:
             self._watch()
@@ -167,10 +168,12 @@ class SteppedLine(Line):
         try:
             want = step()
         except BaseException as error:
-            self._finish(error)
-            return
+            self._error = error
+            want = None
+        # The task goes on in here, so not while the error is being handled: it would
+        # be the context of whatever the task raises next.
         if want is None:
-            self._finish(None)
+            self._finish()
         elif (want != _WANT_READ) is not self._is_writing:
             if self._is_writing:
                 self._unwatch_writing()
@@ -193,10 +196,9 @@ class SteppedLine(Line):
         # they are until they are asked for.
         self._unwatch()
 
-    def _finish(self, error: BaseException | None) -> None:
+    def _finish(self) -> None:
         """Note that the operation is over, and end it unless it is being stopped."""
         self._step = None
-        self._error = error
         if self._is_writing:
             self._unwatch_writing()
         if self._listeners:
@@ -279,7 +281,8 @@ class SteppedLine(Line):
             hint="wait longer with `timeout_seconds` in the URL",
         )
         late.was_sent = True
-        self._finish(late)
+        self._error = late
+        self._finish()
 
     # Being a future.
 
@@ -312,8 +315,12 @@ class SteppedLine(Line):
     def result(self) -> None:
         """Raise what the operation failed with."""
         error, self._error = self._error, None
-        if error is not None:
+        if error is None:
+            return
+        try:
             raise error
+        finally:
+            del error  # whose traceback knows this frame
 
     # The socket.
 
