@@ -196,8 +196,15 @@ qe_status qe_connection_execute_script(qe_connection *connection, const char *sq
   return status;
 }
 
+/* Asked from outside too, while another thread may be closing. */
 int64_t qe_connection_socket(qe_connection *connection) {
-  return connection->native ? qe__backend_socket(connection) : -1;
+  int64_t socket = -1;
+
+  if (atomic_load(&connection->life) == QE_LIFE_FORKED) return -1;
+  pthread_mutex_lock(&connection->native_door);
+  if (connection->native) socket = qe__backend_socket(connection);
+  pthread_mutex_unlock(&connection->native_door);
+  return socket;
 }
 
 qe_status qe_connection_set_stepped(qe_connection *connection, int32_t is_on,

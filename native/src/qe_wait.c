@@ -114,8 +114,8 @@ qe_status qe_connection_wait(qe_connection *connection, int32_t want,
   if (!qe__is_want((qe_status)want)) {
     return qe__fail(error, QE_ERR_MISUSE, "There is no wait of kind %d", (int)want);
   }
-  status = qe__wait_socket(qe__backend_socket(connection), (qe_status)want, timeout_ms,
-                           &is_done, error);
+  status = qe__wait_socket(qe_connection_socket(connection), (qe_status)want,
+                           timeout_ms, &is_done, error);
   *is_ready = is_done;
   return status;
 }
