@@ -69,6 +69,8 @@ static qe_status stop(qe_connection *connection, qe_status reason, qe_error *err
                    (long long)connection->timeout_ms);
   } else {
     (void)qe__fail(error, reason, "The query was stopped");
+    /* query_canceled, which is what the server calls it. */
+    if (error) memcpy(error->sqlstate, "57014", sizeof error->sqlstate);
   }
   if (error) error->was_sent = 1;
   return reason;
