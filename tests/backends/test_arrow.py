@@ -18,6 +18,9 @@ pa = pytest.importorskip("pyarrow", reason="pyarrow has no wheel for this Python
 
 COUNT = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {}) "
 
+# Declared types are SQLite's here; PostgreSQL's are in tests/postgres.
+pytestmark = pytest.mark.only("sqlite")
+
 
 def test_declared_types_become_arrow_types(connection: Connection) -> None:
     connection.executescript(

@@ -26,6 +26,10 @@ ENDLESS = (
     "SELECT count(*) FROM c"
 )
 
+# Files, locks and words of errors are SQLite's own; the rest says so.
+pytestmark = pytest.mark.only("sqlite")
+EVERY = pytest.mark.only("sqlite", "postgres")
+
 
 @pytest.mark.parametrize(
     ("url", "code", "words"),
@@ -116,7 +120,7 @@ def test_a_file_that_is_no_database_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_a_damaged_database_is_named(database: str, tmp_path: Path) -> None:
     with engineroom.connect(database) as connection:
-        connection.execute("CREATE TABLE t (a)")
+        connection.execute("CREATE TABLE t (a INTEGER)")
         connection.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 100)
     path = tmp_path / "test.db"
     content = bytearray(path.read_bytes())
@@ -143,7 +147,7 @@ def test_relative_encoded_and_odd_paths_work(
 @pytest.mark.parametrize("url", ["sqlite://:memory:", "sqlite:///:memory:"])
 def test_a_database_in_memory_is_its_connection_s_own(url: str) -> None:
     with engineroom.connect(url) as first, engineroom.connect(url) as second:
-        first.execute("CREATE TABLE t (a)")
+        first.execute("CREATE TABLE t (a INTEGER)")
         with pytest.raises(errors.SqlError):
             second.execute("SELECT * FROM t")
 
@@ -176,7 +180,7 @@ def test_what_the_standard_library_wrote_is_read(tmp_path: Path) -> None:
 def test_an_sql_error_says_where(
     connection: Connection, sql: str, line: int | None, column: int | None
 ) -> None:
-    connection.execute("CREATE TABLE t (a)")
+    connection.execute("CREATE TABLE t (a INTEGER)")
     with pytest.raises(errors.SqlError) as caught:
         connection.execute(sql)
     assert (caught.value.line, caught.value.column) == (line, column)
@@ -211,7 +215,7 @@ def test_a_write_begins_a_transaction_that_others_see_after_commit(
     database: str,
 ) -> None:
     with engineroom.connect(database) as first, engineroom.connect(database) as second:
-        first.execute("CREATE TABLE t (a)")
+        first.execute("CREATE TABLE t (a INTEGER)")
         first.commit()
         first.execute("SELECT * FROM t").fetchall()
         assert not first.in_transaction
@@ -223,13 +227,15 @@ def test_a_write_begins_a_transaction_that_others_see_after_commit(
         assert second.execute("SELECT * FROM t").fetchall() == [(1,)]
 
 
+@EVERY
 def test_rollback_undoes_also_what_defines_tables(connection: Connection) -> None:
-    connection.execute("CREATE TABLE t (a)")
+    connection.execute("CREATE TABLE t (a INTEGER)")
     connection.rollback()
     with pytest.raises(errors.SqlError):
         connection.execute("SELECT * FROM t")
 
 
+@EVERY
 def test_with_autocommit_each_statement_is_its_own(database: str) -> None:
     with (
         engineroom.connect(database, autocommit=True) as first,
@@ -237,7 +243,7 @@ def test_with_autocommit_each_statement_is_its_own(database: str) -> None:
     ):
         assert first.autocommit
         assert second.autocommit
-        first.execute("CREATE TABLE t (a)")
+        first.execute("CREATE TABLE t (a INTEGER)")
         assert not first.in_transaction
         assert second.execute("SELECT * FROM t").fetchall() == []
         first.autocommit = False
@@ -246,9 +252,10 @@ def test_with_autocommit_each_statement_is_its_own(database: str) -> None:
         first.rollback()
 
 
+@EVERY
 def test_a_block_commits_or_rolls_back_and_closes(database: str) -> None:
     with engineroom.connect(database) as connection:
-        connection.execute("CREATE TABLE t (a)")
+        connection.execute("CREATE TABLE t (a INTEGER)")
     assert connection.closed
 
     def fail() -> None:
@@ -262,8 +269,9 @@ def test_a_block_commits_or_rolls_back_and_closes(database: str) -> None:
         assert connection.execute("SELECT * FROM t").fetchall() == []
 
 
+@EVERY
 def test_transaction_blocks_nest_as_savepoints(connection: Connection) -> None:
-    connection.execute("CREATE TABLE t (a)")
+    connection.execute("CREATE TABLE t (a INTEGER)")
     connection.commit()
     with connection.transaction():
         connection.execute("INSERT INTO t VALUES (1)")
@@ -280,6 +288,7 @@ def test_transaction_blocks_nest_as_savepoints(connection: Connection) -> None:
     assert connection.execute("SELECT a FROM t").fetchall() == [(1,), (3,)]
 
 
+@EVERY
 def test_a_transaction_block_is_entered_once(connection: Connection) -> None:
     block = connection.transaction()
     with block:
@@ -303,7 +312,7 @@ def test_a_lock_is_waited_for_and_then_named(database: str) -> None:
         engineroom.connect(database) as holder,
         engineroom.connect(f"{database}&timeout_seconds=0.2") as waiter,
     ):
-        holder.execute("CREATE TABLE t (a)")
+        holder.execute("CREATE TABLE t (a INTEGER)")
         started = time.monotonic()
         with pytest.raises(errors.DatabaseLocked) as caught:
             waiter.execute("CREATE TABLE u (a)")
@@ -313,6 +322,7 @@ def test_a_lock_is_waited_for_and_then_named(database: str) -> None:
         waiter.execute("CREATE TABLE u (a)")
 
 
+@EVERY
 def test_a_closed_connection_refuses_everything(database: str) -> None:
     connection = engineroom.connect(database)
     cursor = connection.execute("SELECT 1")
@@ -338,13 +348,14 @@ def test_a_closed_connection_refuses_everything(database: str) -> None:
     assert not connection.in_transaction
 
 
+@EVERY
 def test_a_forgotten_connection_warns_and_is_closed(database: str) -> None:
     connection = engineroom.connect(database)
-    connection.execute("CREATE TABLE t (a)")
+    connection.execute("CREATE TABLE t (a INTEGER)")
     with pytest.warns(ResourceWarning, match="was never closed"):
         del connection
     with engineroom.connect(f"{database}&timeout_seconds=0") as other:
-        other.execute("CREATE TABLE t (a)")
+        other.execute("CREATE TABLE t (a INTEGER)")
 
 
 def test_a_connection_left_open_at_exit_is_closed_in_silence(database: str) -> None:
@@ -389,6 +400,7 @@ def test_a_second_thread_at_the_same_time_is_told_so(connection: Connection) -> 
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+@EVERY
 def test_threads_may_take_turns(connection: Connection) -> None:
     found: list[object] = []
 
@@ -402,6 +414,7 @@ def test_threads_may_take_turns(connection: Connection) -> None:
     assert found == [(1,)] * 3
 
 
+@EVERY
 def test_interrupt_stops_the_query_and_leaves_the_connection_usable(
     connection: Connection,
 ) -> None:
@@ -411,6 +424,7 @@ def test_interrupt_stops_the_query_and_leaves_the_connection_usable(
         connection.execute(ENDLESS)
     timer.join()
     assert caught.value.sqlstate == "57014"
+    connection.rollback()  # where it has spoiled the transaction
     assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -429,7 +443,7 @@ def test_interrupt_between_statements_stops_none_also_with_rows_unread(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_may_not_use_the_connection(connection: Connection) -> None:
-    connection.execute("CREATE TABLE t (a)")
+    connection.execute("CREATE TABLE t (a INTEGER)")
     cursor = connection.execute("SELECT 1")
     child = os.fork()
     if child == 0:
@@ -459,7 +473,7 @@ def test_a_forked_child_may_not_use_the_connection(connection: Connection) -> No
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_may_open_its_own(connection: Connection, database: str) -> None:
-    connection.execute("CREATE TABLE t (a)")
+    connection.execute("CREATE TABLE t (a INTEGER)")
     connection.commit()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""The DB-API compliance suite over SQLite.
+"""The DB-API compliance suite over every backend.
 
 35 of its 36 tests hold. The one that does not is argued where it is overridden; two
 that the suite leaves to each driver are written out.
@@ -6,29 +6,29 @@ that the suite leaves to each driver are written out.
 
 from __future__ import annotations
 
-import os
-import tempfile
+from typing import TYPE_CHECKING
 
 import dbapi20
 import pytest
 
 import engineroom
 
+if TYPE_CHECKING:
+    from .conftest import Backend
 
-class TestSqlite(dbapi20.DatabaseAPI20Test):
+
+class Compliance(dbapi20.DatabaseAPI20Test):
     driver = engineroom
+    backend: Backend
 
     def setUp(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        path = os.path.join(self.folder.name, "dbapi20.db")
-        self.connect_args = (f"sqlite:///{path}?mode=rwc",)
+        self.connect_args = (self.backend.url(),)
         self.opened: list[engineroom.Connection] = []
 
     def tearDown(self) -> None:
         # The suite leaves the connections of one of its tests to the collector.
         for connection in self.opened:
             connection.close()
-        self.folder.cleanup()
 
     def _connect(self) -> engineroom.Connection:
         connection = super()._connect()
@@ -45,7 +45,7 @@ class TestSqlite(dbapi20.DatabaseAPI20Test):
         assert connection.closed
 
     def test_nextset(self) -> None:
-        # SQLite gives one result for each statement, so the optional method is absent.
+        # A statement gives one result, so the optional method is absent.
         connection = self._connect()
         assert not hasattr(connection.cursor(), "nextset")
 
@@ -59,8 +59,27 @@ class TestSqlite(dbapi20.DatabaseAPI20Test):
         )
 
 
-# Without this the suite's own class, which has no driver, would be collected too.
-del dbapi20.DatabaseAPI20Test
+# Classes of unittest cannot be run once for each backend, so each has one.
+class TestSqlite(Compliance):
+    # SQLite has no procedures.
+    lower_func = None
+
+    @pytest.fixture(autouse=True)
+    def _backend(self, sqlite: Backend) -> None:
+        self.backend = sqlite
+
+
+class TestPostgres(Compliance):
+    # A function of the server, which the suite calls as a procedure.
+    lower_func = "lower"
+
+    @pytest.fixture(autouse=True)
+    def _backend(self, postgres: Backend) -> None:
+        self.backend = postgres
+
+
+# Without this the two above, which have no database, would be collected too.
+del Compliance, dbapi20.DatabaseAPI20Test
 
 
 def test_the_module_says_what_pep_249_wants() -> None:
@@ -70,8 +89,9 @@ def test_the_module_says_what_pep_249_wants() -> None:
 
 
 def test_the_suite_is_the_whole_suite() -> None:
-    names = [name for name in dir(TestSqlite) if name.startswith("test_")]
-    assert len(names) == 36
+    for suite in (TestSqlite, TestPostgres):
+        names = [name for name in dir(suite) if name.startswith("test_")]
+        assert len(names) == 36
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="there are no interval timers here"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not hasattr(signal, "setitimer"), reason="there are no interval timers here"
+    ),
+    # What a server does is stopped in tests/postgres.
+    pytest.mark.only("sqlite"),
+]
 
 
 class Stop(Exception):

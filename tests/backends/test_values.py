@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 UTC = datetime.timezone.utc
 CEST = datetime.timezone(datetime.timedelta(hours=2))
 
+# What a type is, is each backend's own; PostgreSQL's are in tests/postgres.
+pytestmark = pytest.mark.only("sqlite")
+
 
 class Colour(enum.IntEnum):
     RED = 7

@@ -59,7 +59,9 @@ def stops(connection: Connection, cluster: Cluster, sql: str) -> None:
     connection.cancel()
     thread.join(10)
     assert time.monotonic() - started < 5
-    assert [type(error) for error in caught] == [errors.Interrupted]
+    (error,) = caught
+    assert isinstance(error, errors.Interrupted)
+    assert error.sqlstate == "57014"
     assert not is_running(cluster, pid)
     assert connection.execute("SELECT 42").fetchone() == (42,)
     assert connection.info.backend_pid == pid
