@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from native.build.errors import BackendUnknown
 from native.build.postgres_options import (
+    POSTGRES_FILE_DEFINES,
     POSTGRES_FILES,
     POSTGRES_FOLDERS,
     POSTGRES_LIBC_FILES,
@@ -41,6 +42,7 @@ class Backend:
         source: the pinned source it is compiled with.
         source_files: which of that source's files are compiled.
         source_defines: macros for those, by operating system.
+        file_defines: macros for single ones of them.
         source_folders: where its headers are, for those and for the backend's own
             files; if empty all are beside each other.
         libc_files: which files are compiled besides, by libc.
@@ -52,6 +54,7 @@ class Backend:
     source: str
     source_files: tuple[str, ...]
     source_defines: Callable[[str], tuple[str, ...]] = field(default=_no_defines)
+    file_defines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source_folders: tuple[str, ...] = ()
     libc_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     speaks_tls: bool = False
@@ -112,6 +115,7 @@ BACKENDS = {
         source="postgresql",
         source_files=POSTGRES_FILES,
         source_defines=postgres_defines,
+        file_defines=POSTGRES_FILE_DEFINES,
         source_folders=POSTGRES_FOLDERS,
         libc_files=POSTGRES_LIBC_FILES,
         speaks_tls=True,

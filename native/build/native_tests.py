@@ -202,7 +202,7 @@ _KINDS = (
         "postgres",
         foreign=False,
         more=("native/test/check.c",),
-        left_out=("qe_postgres_tls",),
+        left_out=("qe_postgres_scram", "qe_postgres_tls"),
         defines=("-DQE_WITHOUT_OPENSSL",),
     ),
 )

@@ -125,6 +125,7 @@ def make_plan(
             (
                 *(*common, *FOREIGN, "-Wno-date-time"),
                 *backend.source_defines(target.os),
+                *backend.file_defines.get(name, ()),
                 *(includes if backend.source_folders else ()),
             ),
         )

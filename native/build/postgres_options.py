@@ -10,6 +10,7 @@ from __future__ import annotations
 
 __all__ = [
     "POSTGRES_FILES",
+    "POSTGRES_FILE_DEFINES",
     "POSTGRES_FOLDERS",
     "POSTGRES_LIBC_FILES",
     "postgres_defines",
@@ -61,6 +62,12 @@ POSTGRES_LIBC_FILES = {
     ),
     "musl": ("port/getpeereid.c", "port/timingsafe_bcmp.c"),
     "libSystem": ("port/explicit_bzero.c",),
+}
+# Calls that go through a function of ours first.
+POSTGRES_FILE_DEFINES = {
+    "interfaces/libpq/fe-auth-scram.c": (
+        "-Dscram_SaltedPassword=qe__pg_salted_password",
+    ),
 }
 # Ours first: the headers there stand for those that configure writes.
 POSTGRES_FOLDERS = (

@@ -65,6 +65,7 @@ typedef struct qe_pg_exchange {
   bool is_copying; /* COPY data flows */
   bool has_parsed; /* a Parse was answered */
   bool is_shape_changed;    /* the fields are no longer those of prepared */
+  bool is_fatal;            /* its error is the server's last word to us */
   bool was_rolled_back;     /* a COMMIT that ended as ROLLBACK */
   int32_t begins_left;      /* CommandCompletes that belong to a BEGIN before it */
   qe_pg_prepared *prepared; /* held; what DESCRIBE fills and RUN was made for */

@@ -121,6 +121,13 @@ static void keep_message(qe_postgres *native, char type, const message *in) {
   (void)qe__pg_put(kept, in->at, size - 1);
 }
 
+/* After such a refusal the server closes the connection. */
+static bool is_fatal(const message *in) {
+  const char *severity = find_field(in->at, in->end - in->at, 'V');
+
+  return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
 static void note_refusal(qe_connection *connection, const message *in) {
   qe_pg_exchange *head = qe__pg_of(connection)->head;
   const qe_pg_text *text = head->copy       ? qe__pg_copy_text_of(head->copy)
@@ -128,7 +135,8 @@ static void note_refusal(qe_connection *connection, const message *in) {
                                             : NULL;
   const char *position;
 
-  if (head->error.status != QE_OK) return;
+  if (head->error.status != QE_OK && !is_fatal(in)) return;
+  head->is_fatal = is_fatal(in);
   qe__pg_read_refusal(in->at, in->end - in->at, &head->error);
   head->error.was_sent = head->task != QE_PG_DESCRIBE && head->task != QE_PG_LEARN;
   position = find_field(in->at, in->end - in->at, 'P');
@@ -176,12 +184,26 @@ static qe_status take_parameter_status(qe_connection *connection, message *in,
   return QE_OK;
 }
 
+/* Whether a group that did not fail lacks what makes it whole. */
+static bool is_unanswered(const qe_pg_exchange *exchange) {
+  if (exchange->error.status != QE_OK) return false;
+  switch (exchange->task) {
+    case QE_PG_DESCRIBE: return !exchange->has_parsed;
+    case QE_PG_LEARN:
+    case QE_PG_RUN: return exchange->completed == 0;
+    default: return false;
+  }
+}
+
 static qe_status take_ready(qe_connection *connection, const message *in,
                             qe_error *error) {
   qe_postgres *native = qe__pg_of(connection);
 
   if (in->end - in->at != 1 || !memchr("ITE", *in->at, 3)) {
     return garbled(connection, "The server's transaction state is none", error);
+  }
+  if (is_unanswered(native->head)) {
+    return garbled(connection, "The server ended a request without its answer", error);
   }
   /* More groups on their way may hold a BEGIN that the server has yet to see. */
   if (!native->head->next) native->transaction = (char)*in->at;

@@ -306,13 +306,18 @@ static qe_status begin_many(qe_statement *statement, bool is_beginning,
   return QE_OK;
 }
 
-static qe_status end_many(qe_statement *statement, int64_t *rows_done,
-                          qe_error *error) {
+static qe_status end_many(qe_statement *statement, int64_t row_count,
+                          int64_t *rows_done, qe_error *error) {
   qe_pg_statement *own = qe__pg_statement_of(statement);
   qe_status status;
 
   *rows_done = own->exchange->completed;
   status = end_run(statement, error);
+  if (status == QE_OK && own->failure.status == QE_OK && *rows_done != row_count) {
+    return qe__pg_lose(statement->connection, QE_ERR_PROTOCOL,
+                       "The server answered another number of rows than were sent",
+                       error);
+  }
   if (status == QE_OK && own->failure.status != QE_OK) {
     if (error) *error = own->failure;
     status = (qe_status)own->failure.status;
@@ -339,7 +344,10 @@ qe_status qe__backend_run_many(qe_statement *statement, const qe_value *values,
     }
     if (status == QE_OK && !own->exchange->is_done) {
       status = qe__pg_transfer(connection, error);
+      /* The server keeps short answers back until there is a Sync: while rows are left
+       * to be sent there is nothing to wait for. */
+      if (status == QE_WANT_READ && own->next_row != INT64_MAX) status = QE_OK;
     }
   }
-  return status == QE_OK ? end_many(statement, rows_done, error) : status;
+  return status == QE_OK ? end_many(statement, row_count, rows_done, error) : status;
 }

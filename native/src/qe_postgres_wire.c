@@ -76,6 +76,7 @@ qe_status qe__pg_check_alive(qe_connection *connection, qe_error *error) {
 
   if (QE_LIKELY(native->lost.status == QE_OK)) return QE_OK;
   if (error) *error = native->lost;
+  if (error) error->was_sent = 0; /* nothing goes out any more */
   connection->diagnostics.size = 0;
   (void)qe__pg_put(&connection->diagnostics, native->lost_diagnostics.data,
                    native->lost_diagnostics.size);
@@ -97,11 +98,13 @@ qe_status qe__pg_check(qe_connection *connection, qe_error *error) {
 qe_status qe__pg_lose(qe_connection *connection, qe_status status, const char *reason,
                       qe_error *error) {
   qe_postgres *native = qe__pg_of(connection);
+  bool is_new = native->lost.status == QE_OK;
+  bool was_sent = is_new && native->head;
 
-  if (native->lost.status == QE_OK) {
+  if (is_new) {
     /* The server may have said why before it went. */
     const qe_pg_exchange *head = native->head;
-    bool has_said = head && head->error.status != QE_OK;
+    bool has_said = head && head->is_fatal;
 
     if (has_said && status == QE_ERR_CONNECTION) {
       native->lost = head->error;
@@ -110,13 +113,15 @@ qe_status qe__pg_lose(qe_connection *connection, qe_status status, const char *r
     } else {
       (void)qe__fail(&native->lost, status, "%s", reason);
     }
-    native->lost.was_sent = head != NULL;
+    native->lost.was_sent = was_sent;
     /* Not closed: an event loop may still know the descriptor by its number, which the
      * system would give to the next who asks. */
     if (PQsocket(native->pg) >= 0) (void)shutdown(PQsocket(native->pg), SHUT_RDWR);
     qe__pg_end_exchanges(connection);
   }
-  return qe__pg_check_alive(connection, error);
+  status = qe__pg_check_alive(connection, error);
+  if (error) error->was_sent = was_sent;
+  return status;
 }
 
 /* libpq's own words for what went wrong with the socket, without the newline. */
