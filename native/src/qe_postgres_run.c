@@ -234,8 +234,10 @@ qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max
   }
   if (own->spool.row_count > 0) {
     /* With rows in both, those in the batch are to be read first. */
-    if (batch->row_count == 0) take_spooled(own, batch);
-    return QE_OK;
+    if (batch->row_count > 0) return QE_OK;
+    take_spooled(own, batch);
+    /* The run may be over, and have failed behind them. */
+    if (!own->exchange->is_done) return QE_OK;
   }
   if (own->exchange->target) own->exchange->target = batch;
   for (;;) {
