@@ -527,12 +527,17 @@ static bool put_quoted(const uint8_t *data, int64_t size, qe_bytes *out) {
 static qe_status spell(const qe_pg_type *type, const qe_value *value, qe_bytes *out,
                        qe_error *error) {
   qe_pg_type as_text = {.name = "unknown", .type = QE_TYPE_TEXT};
+  qe_value number = {.kind = QE_VALUE_INT64};
   int16_t format;
   qe_status status = qe__pg_encode(type, value, out, &format, error);
 
   if (status != QE_OK || format == QE_PG_FORMAT_TEXT) return status;
   /* It fits the type, so what is left is to write it another way. */
   if (type) as_text.name = type->name;
+  if (value->kind == QE_VALUE_BOOLEAN && type && type->decoder != QE_PG_BOOL) {
+    number.int64 = value->int64;
+    value = &number;
+  }
   out->size = 0;
   return qe__pg_encode(&as_text, value, out, &format, error);
 }
@@ -576,13 +581,15 @@ bool qe__pg_copy_takes(const qe_pg_type *type, qe_value_kind kind) {
   switch (type->decoder) {
     case QE_PG_INT2:
     case QE_PG_INT4:
-    case QE_PG_INT8:
+    case QE_PG_INT8: return kind == QE_VALUE_INT64 || kind == QE_VALUE_BOOLEAN;
     case QE_PG_UINT4: return kind == QE_VALUE_INT64;
     case QE_PG_FLOAT4:
-    case QE_PG_FLOAT8: return kind == QE_VALUE_INT64 || kind == QE_VALUE_FLOAT64;
+    case QE_PG_FLOAT8:
+      return kind == QE_VALUE_INT64 || kind == QE_VALUE_FLOAT64 ||
+             kind == QE_VALUE_BOOLEAN;
     case QE_PG_NUMERIC:
       return kind == QE_VALUE_INT64 || kind == QE_VALUE_FLOAT64 ||
-             kind == QE_VALUE_TEXT;
+             kind == QE_VALUE_TEXT || kind == QE_VALUE_BOOLEAN;
     case QE_PG_BOOL: return kind == QE_VALUE_BOOLEAN;
     case QE_PG_BYTES: return kind == QE_VALUE_BLOB;
     case QE_PG_UUID: return kind == QE_VALUE_BLOB || kind == QE_VALUE_TEXT;

@@ -55,7 +55,7 @@ class Colour(enum.Enum):
 
 BINARY_VALUES = [
     ("int2", -(2**15), None),
-    ("int2", True, "refused"),
+    ("int2", True, 1),
     ("int4", 2**31 - 1, None),
     ("int8", -(2**63), None),
     ("oid", 2**32 - 1, None),
@@ -63,6 +63,8 @@ BINARY_VALUES = [
     ("float8", float("inf"), None),
     ("float8", 2**60, float(2**60)),
     ("float8", Decimal("0.1"), 0.1),
+    ("float8", True, 1.0),
+    ("numeric", False, Decimal(0)),
     ("bool", False, None),
     ("text", "ä\n\t\\€😀\"',", None),
     ("text", "", None),
@@ -119,10 +121,6 @@ def test_every_type_goes_in(
 ) -> None:
     make(connection, f"a {type_name}")
     statement = f"COPY t (a) FROM STDIN (FORMAT {form})"
-    if expected == "refused":
-        with pytest.raises(errors.DataError), connection.copy_in(statement) as copy:
-            copy.write_rows([(value,)])
-        return
     with connection.copy_in(statement) as copy:
         copy.write_rows([(value,), (None,)])
     assert copy.rowcount == 2

@@ -57,6 +57,7 @@ ARROW_VALUES = [
     ("float4", pa.float32(), 1.5, None),
     ("float8", pa.float64(), 0.1, None),
     ("bool", pa.bool_(), True, None),
+    ("int2", pa.bool_(), True, 1),
     ("text", pa.string(), "ä, much longer than twelve bytes", None),
     ("text", pa.large_string(), "ä", None),
     ("bytea", pa.binary(), b"\x00\xff", None),
