@@ -57,18 +57,13 @@ class _Copy:
         try:
             await line.in_thread(self._entered.__enter__)
         except BaseException as error:
-            await self._leave(type(error), error, None)
+            await self._leave(error)
             raise
 
-    async def _leave(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self, error: BaseException | None) -> None:
         line = self._line
         try:
-            await line.in_thread(self._entered.__exit__, kind, error, traceback)
+            await line.in_thread(self._entered.end, error)
         finally:
             line.holder = None
             line.pass_on()
@@ -80,7 +75,7 @@ class _Copy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._leave(kind, error, traceback)
+        await self._leave(error)
 
 
 class CopyIn(_Copy):
@@ -92,7 +87,7 @@ class CopyIn(_Copy):
     __slots__ = ("_block",)
 
     def __init__(self, line: Line, statement: str) -> None:
-        self._block = blocking.CopyIn(line.handle, statement)
+        self._block = blocking.CopyIn(line.conversation, statement)
         super().__init__(line, self._block)
 
     async def __aenter__(self) -> CopyIn:
@@ -121,7 +116,7 @@ class CopyOut(_Copy):
     __slots__ = ("_block",)
 
     def __init__(self, line: Line, statement: str) -> None:
-        self._block = blocking.CopyOut(line.handle, statement)
+        self._block = blocking.CopyOut(line.conversation, statement)
         super().__init__(line, self._block)
 
     async def __aenter__(self) -> CopyOut:

@@ -108,13 +108,18 @@ class _Copy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.end(error)
+        if error is None:
+            self._conversation.deliver()
+
+    def end(self, error: BaseException | None) -> None:
+        """End the COPY, if it is under way; with an error what it wrote is undone."""
         copier, self._copier = self._copier, None
         if copier is None:
             return
         if error is None:
             copier.end(None)
             self._count = copier.count
-            self._conversation.deliver()
             return
         try:
             copier.end(f"{type(error).__name__} in the client")
