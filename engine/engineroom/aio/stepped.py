@@ -363,13 +363,13 @@ class SteppedLine(Line):
 
 
 # The loop holds a connection only weakly, so that one that is forgotten warns.
-def _on_ready(line: ref[SteppedLine]) -> None:
+def _on_ready(line: Callable[[], SteppedLine | None]) -> None:
     found = line()
     if found is not None:
         found.go_on()
 
 
-def _on_time(line: ref[SteppedLine]) -> None:
+def _on_time(line: Callable[[], SteppedLine | None]) -> None:
     found = line()
     if found is not None:
         found.look_at_clock()

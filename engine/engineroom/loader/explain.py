@@ -113,7 +113,7 @@ def explain(
 
 
 def _openssl_package(refused: Attempt, facts: Facts) -> str:
-    """Return the command that installs OpenSSL here, empty where that is not the fault."""
+    """Return the command that installs OpenSSL here, empty where it is not at fault."""
     named = refused.verdict in WITHOUT_OPENSSL and (
         "libssl" in refused.reason or "libcrypto" in refused.reason
     )

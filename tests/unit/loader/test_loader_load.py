@@ -176,8 +176,8 @@ def test_a_library_of_another_cpu_that_the_manifest_lists_is_refused_all_the_sam
         pytest.param(
             {"abi": 99},
             "other-abi",
-            f"it speaks ABI 99, this package speaks {ABI_VERSION}; the usual cause is two"
-            " installations of engineroom in one place",
+            f"it speaks ABI 99, this package speaks {ABI_VERSION}; the usual cause is"
+            " two installations of engineroom in one place",
             id="a future ABI",
         ),
         pytest.param(
