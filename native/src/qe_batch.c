@@ -10,9 +10,10 @@ enum { FIRST_CAPACITY = 8 };
 enum { KEPT_ROWS = 1024, KEPT_BYTES = 256 * 1024 };
 
 bool qe__batch_init(qe_batch *batch, int32_t column_count) {
-  *batch = (qe_batch){.column_count = column_count};
+  *batch = (qe_batch){0};
   if (column_count == 0) return true;
   batch->columns = qe__zalloc((int64_t)sizeof(qe_column) * column_count);
+  if (batch->columns) batch->column_count = column_count;
   return batch->columns != NULL;
 }
 

@@ -135,6 +135,7 @@ _REASONS: tuple[tuple[str, type[errors.DatabaseError], str], ...] = (
     ("SASL", errors.AuthenticationFailed, ""),
     ("SCRAM", errors.AuthenticationFailed, ""),
     ("server signature", errors.AuthenticationFailed, ""),
+    ("client proof", errors.AuthenticationFailed, ""),
     ("requirepeer", errors.AuthenticationFailed, ""),
     ("authentication not supported", errors.AuthenticationFailed, _REFUSED),
     ("without a valid SSL certificate", errors.AuthenticationFailed, ""),

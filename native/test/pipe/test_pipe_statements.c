@@ -242,6 +242,23 @@ static void test_a_forgotten_statement_is_prepared_anew(void) {
   CHECK_TEXT(pipe_heard(), "PDSBESCPDSBES");
 }
 
+static qe_status refused_anew(qe_error *error) {
+  static reply described, refused, ran;
+  static pipe_script script[5];
+
+  described.size = refused.size = 0;
+  describe(&described);
+  reply_error(&refused, "0A000", "cached plan must not change result type", NULL);
+  reply_ready(&refused, 'I');
+  ran = LINES.ran;
+  script[0] = (pipe_script){"PDS", described.data, described.size};
+  script[1] = (pipe_script){"BES", refused.data, refused.size};
+  script[2] = (pipe_script){"CPDS", described.data, described.size};
+  script[3] = (pipe_script){"BES", ran.data, ran.size};
+  pipe_play(script);
+  return run_select(error);
+}
+
 static void test_a_refusal_keeps_its_place_in_the_users_text(void) {
   static const char SQL[] = "SELECT ?, :: nope";
   static reply refused;
@@ -378,6 +395,7 @@ int main(void) {
   test_an_end_after_any_byte_is_a_lost_connection();
   test_no_changed_byte_does_harm();
   check_every_refusal("select", refused_select);
+  check_every_refusal("select, prepared anew", refused_anew);
   test_a_begin_goes_with_the_statement();
   test_a_forgotten_statement_is_prepared_anew();
   test_a_refusal_keeps_its_place_in_the_users_text();
