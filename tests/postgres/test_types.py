@@ -331,3 +331,14 @@ def test_a_value_the_server_refuses_is_an_error_of_its_kind(connection):
         there_and_back(connection, -5, "positive")
     assert violated.value.data_type_name == "positive"
     assert violated.value.constraint_name == "positive_check"
+
+
+def test_what_arrow_cannot_hold_comes_with_advice_for_this_database(connection):
+    cursor = connection.execute("SELECT 'infinity'::date AS a")
+    with pytest.raises(errors.NotOfDeclaredType) as caught:
+        cursor.fetch_arrow()
+    assert "column `a` holds `infinity`" in caught.value.message
+    assert "types=stored" not in caught.value.hint
+    assert "column::text" in caught.value.hint
+    given = connection.execute("SELECT 'infinity'::date::text AS a").fetch_arrow()
+    assert hasattr(given, "__arrow_c_stream__")

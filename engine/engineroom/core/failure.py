@@ -64,8 +64,6 @@ _SQLITE_CLASSES: dict[int, type[errors.DatabaseError]] = {
     26: errors.NotADatabase,
 }
 
-_STORED = "on SQLite add `types=stored` to the URL to get values as they are stored"
-
 _HINTS: dict[type[errors.Error], str] = {
     errors.UsedByAnotherThread: "open a connection for each thread",
     errors.ConnectionClosed: "open a new connection with `engineroom.connect()`",
@@ -79,7 +77,10 @@ _HINTS: dict[type[errors.Error], str] = {
     errors.NotUtf8: (
         "text has to be UTF-8; `CAST(column AS BLOB)` gives the bytes of other text"
     ),
-    errors.NotOfDeclaredType: f"correct the value, or {_STORED}",
+    errors.NotOfDeclaredType: (
+        "correct the value, or add `types=stored` to the URL to get values as they "
+        "are stored"
+    ),
     errors.DatabaseLocked: (
         "find who holds a transaction open, or wait longer with `timeout_seconds` in "
         "the URL"
@@ -88,6 +89,18 @@ _HINTS: dict[type[errors.Error], str] = {
     errors.StorageFailed: "see whether the disk is full, and what the system log says",
     errors.DatabaseCorrupt: "`PRAGMA integrity_check` tells what is damaged",
     errors.NotADatabase: "see whether the path is right; encryption is not supported",
+}
+
+# What a server's types ask for instead: they are never other than declared, and what
+# cannot be given has a text.
+_SERVER_HINTS: dict[type[errors.Error], str] = {
+    errors.OutOfRange: (
+        "give values that the type can hold; read others as text, as with "
+        "`column::text`"
+    ),
+    errors.NotOfDeclaredType: (
+        "give values of the type; read others as text, as with `column::text`"
+    ),
 }
 
 
@@ -101,6 +114,8 @@ def make_error(
     row: int,
     diagnostics: bytes | None = None,
     was_sent: bool = False,
+    *,
+    is_server: bool = False,
 ) -> errors.Error:
     """Return the exception for what the engine reported.
 
@@ -114,6 +129,7 @@ def make_error(
         row: the row of parameters that failed, from 1, or 0.
         diagnostics: the fields of a server's refusal, as it sent them.
         was_sent: whether a server may have received the statement.
+        is_server: whether the backend speaks to one.
     """
     kind = STATUS_CLASSES[status]
     if status >= _DATABASE and not native_code:
@@ -132,6 +148,8 @@ def make_error(
     if row:
         text = f"{text} (row {row} of the parameters)"
     hint = _HINTS.get(kind, "")
+    if is_server:
+        hint = _SERVER_HINTS.get(kind, hint)
     if issubclass(kind, errors.SqlError):
         return _sql_error(kind, text, hint, native_code, sqlstate, position, sql or "")
     if issubclass(kind, errors.DatabaseError):

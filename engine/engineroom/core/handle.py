@@ -93,6 +93,12 @@ def _make_error(*parts: Any) -> errors.Error:
     return make_error(*parts)
 
 
+def _make_server_error(*parts: Any) -> errors.Error:
+    from engineroom.core.failure import make_error
+
+    return make_error(*parts, is_server=True)
+
+
 def _adapt(value: object, native_type: int) -> object:
     if native_type:
         from engineroom.core.postgres_values import adapt as adapt_typed
@@ -121,8 +127,11 @@ def _maker_of(declared: int) -> object:
     return maker_of(declared)
 
 
-# How values are converted, by backend: what has to see the row, and what has not.
-_CONVERTERS = {"sqlite": (_convert, None), "postgres": (_convert_typed, _maker_of)}
+# By backend. Of those that convert values one has to see the row, and one has not.
+_HOOKS = {
+    "sqlite": (_make_error, _adapt, _convert, None),
+    "postgres": (_make_server_error, _adapt, _convert_typed, _maker_of),
+}
 
 
 def _load_types() -> tuple[Any, ...]:
@@ -143,13 +152,7 @@ def _python_half(engine: Engine) -> Any:
         half = _python_halves.get(engine.backend)
         if half is None:
             ffi, lib = engine.ffi, engine.lib
-            hooks = (
-                _make_error,
-                _adapt,
-                *_CONVERTERS[engine.backend],
-                _load_types,
-                _main_thread(),
-            )
+            hooks = (*_HOOKS[engine.backend], _load_types, _main_thread())
             error = ffi.new("qe_error *")
             out = ffi.new("qe_python **")
             # The engine holds its own references before the call returns.
