@@ -193,7 +193,7 @@ def check_transactions(case: Case) -> str:
                 connection.execute("INSERT INTO account VALUES ('bob', 5)")
                 connection.execute("INSERT INTO account VALUES ('ann', 20)")
 
-        refused(errors().ConstraintViolated, again)
+        refused(errors().UniqueViolation, again)
     connection.execute("INSERT INTO account VALUES ('never', 1)")
     connection.close()
     with connect(url) as reader:
@@ -210,7 +210,7 @@ def check_errors(case: Case) -> str:
     connection.execute("CREATE TABLE u (x INTEGER UNIQUE, d DATE)")
     connection.execute("INSERT INTO u VALUES (1, 'never')")
     insert = "INSERT INTO u VALUES (1, NULL)"
-    error = refused(classes.ConstraintViolated, connection.execute, insert)
+    error = refused(classes.UniqueViolation, connection.execute, insert)
     same(error.sqlstate, "23505")
     cursor = connection.execute("SELECT d FROM u")
     refused(classes.NotOfDeclaredType, cursor.fetchall)
