@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["RECIPE", "find_mirror", "make_debian"]
 
 # Part of a tree's name: change it when the making below changes.
-RECIPE = "debian 2"
+RECIPE = "debian 3"
 
 _CPUS = {"x86_64": "amd64", "arm64": "arm64", "x86": "i386"}
 _SILENCE_SECONDS = 30
@@ -89,6 +89,9 @@ def make_debian(tree: Tree, folder: Path, log_path: Path, *, mirror: str = "") -
             path.unlink()
         else:
             shutil.rmtree(path, ignore_errors=True)
+    for pattern in tree.without:
+        for path in list(folder.glob(pattern)):
+            path.unlink()
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     _gather_certificates(folder)

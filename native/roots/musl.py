@@ -1,9 +1,11 @@
-"""Makes a musl tree: CPython compiled by zig, Debian's musl, and nothing else.
+"""Makes a musl tree: CPython and OpenSSL compiled by zig, Debian's musl, and no more.
 
 There is no musl distribution in a Debian mirror, but there is its C library, in a
 release as old as our users have. CPython is compiled within a Debian tree, whose Python
 of the same release does the steps that need a Python that runs here; so the two CPUs go
-the same way, and the machine needs neither make nor a compiler.
+the same way, and the machine needs neither make nor a compiler. OpenSSL, of the version
+whose headers the engines are compiled with, goes the same way and is kept by itself: it
+takes as long, and changes at other times.
 """
 
 from __future__ import annotations
@@ -26,12 +28,17 @@ if TYPE_CHECKING:
     from native.build.report import Report
     from native.roots.rows import Tree
 
-__all__ = ["RECIPE", "make_musl"]
+__all__ = ["MADE", "make_musl", "make_openssl"]
 
 _SCRIPT = Path(__file__).with_name("musl_build.sh").read_text(encoding="utf-8")
+_OPENSSL = Path(__file__).with_name("openssl_build.sh").read_text(encoding="utf-8")
 _PINS = Path(__file__).with_name("sources.toml")
-# Part of a tree's name: it changes with what the tree is made by.
-RECIPE = "\n".join(("musl 1", _SCRIPT, _PINS.read_text(encoding="utf-8")))
+# By kind of tree: what is part of its name, so that it changes with what the tree is
+# made by, and the source that is compiled for it.
+MADE = {
+    "musl": ("\n".join(("musl 2", _SCRIPT, _PINS.read_text("utf-8"))), "cpython"),
+    "openssl": (f"openssl 1\n{_OPENSSL}", "openssl"),
+}
 
 _CPUS = {"x86_64": "x86_64", "arm64": "aarch64"}
 _COMPILING_SECONDS = 1800
@@ -46,6 +53,7 @@ def make_musl(
     *,
     workshop: Path,
     musl: Path,
+    openssl: Path,
     cache: Cache,
     report: Report,
 ) -> None:
@@ -57,6 +65,7 @@ def make_musl(
         log_path: takes the whole output.
         workshop: the Debian tree to compile in.
         musl: the Debian tree, for the same CPU, whose musl is taken.
+        openssl: the tree that `make_openssl` has made for the same CPU.
         cache: has the sources and zig's own cache.
         report: told of what is fetched.
 
@@ -64,33 +73,78 @@ def make_musl(
         RootUnmade: it does not compile.
         SourceUnavailable: the sources could not be had.
     """
-    cpu = _CPUS[tree.cpu]
     with cache.scratch() as work:
         # The whole archive: the build proper keeps the headers alone.
         python = replace(load_sources()["cpython"], unpack="", tree_sha256="")
         for source, name in ((python, "python"), (load_sources(_PINS)["zlib"], "zlib")):
             kept = ensure_source(source, cache, report)
             _unpack(kept / source.files[0].name, work / name)
-        (work / "build.sh").write_text(_SCRIPT, encoding="utf-8")
-        zig = find_zig(cache)
-        own = Path(zig.environment["ZIG_GLOBAL_CACHE_DIR"])
-        own.mkdir(parents=True, exist_ok=True)
-        entrance = Entrance(
-            workshop,
-            read={"zig": Path(zig.command[0]).parent},
-            write={"work": work, "cache": own},
-        )
-        words = ["/bin/sh", f"{MOUNT}/work/build.sh", cpu, str(os.cpu_count() or 1)]
-        ended = entrance.run(words, _COMPILING_SECONDS)
-        told = f"{ended.out}\n{ended.err}"
-        log_path.write_text(told, encoding="utf-8")
-        if ended.code:
-            output = told[-2000:].strip()
-            step = "CPython does not compile"
-            raise RootUnmade(tree.name, step, log_path=log_path, output=output)
-        for made in (work / "made").iterdir():
-            shutil.move(str(made), str(folder / made.name))
-    _complete(folder, musl, cpu)
+        _compile(tree, "CPython", _SCRIPT, folder, work, workshop, cache, log_path)
+    _complete(folder, musl, _CPUS[tree.cpu])
+    for path in sorted((openssl / "usr/lib").iterdir()):
+        shutil.copy(path, folder / "usr/lib" / path.name)
+
+
+def make_openssl(
+    tree: Tree,
+    folder: Path,
+    log_path: Path,
+    *,
+    workshop: Path,
+    cache: Cache,
+    report: Report,
+) -> None:
+    """Compile OpenSSL's two libraries into an empty folder.
+
+    Args:
+        tree: its row.
+        folder: where to.
+        log_path: takes the whole output.
+        workshop: the Debian tree to compile in.
+        cache: has the source and zig's own cache.
+        report: told of what is fetched.
+
+    Raises:
+        RootUnmade: it does not compile.
+        SourceUnavailable: the source could not be had.
+    """
+    kept = ensure_source(load_sources()["openssl"], cache, report)
+    with cache.scratch() as work:
+        shutil.copytree(kept, work / "openssl")
+        _compile(tree, "OpenSSL", _OPENSSL, folder, work, workshop, cache, log_path)
+
+
+def _compile(
+    tree: Tree,
+    what: str,
+    script: str,
+    folder: Path,
+    work: Path,
+    workshop: Path,
+    cache: Cache,
+    log_path: Path,
+) -> None:
+    """Run a script in the workshop, and move what it has made to a folder."""
+    (work / "build.sh").write_text(script, encoding="utf-8")
+    zig = find_zig(cache)
+    own = Path(zig.environment["ZIG_GLOBAL_CACHE_DIR"])
+    own.mkdir(parents=True, exist_ok=True)
+    entrance = Entrance(
+        workshop,
+        read={"zig": Path(zig.command[0]).parent},
+        write={"work": work, "cache": own},
+    )
+    jobs = str(os.cpu_count() or 1)
+    words = ["/bin/sh", f"{MOUNT}/work/build.sh", _CPUS[tree.cpu], jobs]
+    ended = entrance.run(words, _COMPILING_SECONDS)
+    told = f"{ended.out}\n{ended.err}"
+    log_path.write_text(told, encoding="utf-8")
+    if ended.code:
+        step = f"{what} does not compile"
+        output = told[-2000:].strip()
+        raise RootUnmade(tree.name, step, log_path=log_path, output=output)
+    for made in (work / "made").iterdir():
+        shutil.move(str(made), str(folder / made.name))
 
 
 def _unpack(archive: Path, place: Path) -> None:

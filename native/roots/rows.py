@@ -18,12 +18,14 @@ class Tree(NamedTuple):
 
     Attributes:
         name: what it is called here.
-        kind: `debian`, or `musl` for a CPython of our own making on Debian's musl.
+        kind: `debian`, or `musl` for a CPython of our own making on Debian's musl, or
+            `openssl` for an OpenSSL of our own making, which goes into the former.
         suite: the Debian suite that it, or its musl, comes from.
         cpu: in the words of platforms.toml.
         packages: Debian packages besides the base system.
-        bases: trees that must be there to make this one: where it is made, and where
-            its C library comes from.
+        bases: trees that must be there to make this one: where it is made, where its C
+            library comes from, and where its OpenSSL comes from.
+        without: patterns of files that are taken away from it.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Tree(NamedTuple):
     cpu: str
     packages: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
@@ -65,8 +68,9 @@ class Row(NamedTuple):
 
 _PYTHON = ("python3", "python3-venv", "ca-certificates")
 # These two also give the musl trees their C library, and the first one is where CPython
-# is compiled.
-_WORKSHOP = (*_PYTHON, "make", "musl")
+# and OpenSSL are compiled.
+_WORKSHOP = (*_PYTHON, "make", "musl", "perl")
+_OPENSSL = ("usr/lib/*/libssl.so*", "usr/lib/*/libcrypto.so*")
 
 TREES = {
     tree.name: tree
@@ -78,13 +82,29 @@ TREES = {
         Tree("bookworm-arm64", "debian", "bookworm", "arm64", (*_PYTHON, "musl")),
         Tree("bullseye-arm64", "debian", "bullseye", "arm64", _PYTHON),
         Tree("bookworm-i386", "debian", "bookworm", "x86", _PYTHON),
-        Tree("musl", "musl", "bookworm", "x86_64", bases=("bookworm", "bookworm")),
+        Tree(
+            "bookworm-no-openssl",
+            "debian",
+            "bookworm",
+            "x86_64",
+            _PYTHON,
+            without=_OPENSSL,
+        ),
+        Tree("musl-openssl", "openssl", "", "x86_64", bases=("bookworm",)),
+        Tree("musl-openssl-arm64", "openssl", "", "arm64", bases=("bookworm",)),
+        Tree(
+            "musl",
+            "musl",
+            "bookworm",
+            "x86_64",
+            bases=("bookworm", "bookworm", "musl-openssl"),
+        ),
         Tree(
             "musl-arm64",
             "musl",
             "bookworm",
             "arm64",
-            bases=("bookworm", "bookworm-arm64"),
+            bases=("bookworm", "bookworm-arm64", "musl-openssl-arm64"),
         ),
     )
 }

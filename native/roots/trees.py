@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from native.build.cache import Cache
     from native.build.report import Report
+    from native.roots.rows import Tree
 
 __all__ = ["Trees"]
 
@@ -71,10 +72,11 @@ class Trees:
         own = repr(tree)
         if tree.kind == "debian":
             return f"{debian.RECIPE}\n{own}"
-        python = load_sources()["cpython"].files[0].sha256
+        recipe, name = musl.MADE[tree.kind]
+        source = load_sources()[name].files[0].sha256
         zig = pinned_version("ziglang")
         bases = "\n".join(self._recipe(base) for base in tree.bases)
-        return f"{musl.RECIPE}\n{own}\n{python}\n{zig}\n{bases}"
+        return f"{recipe}\n{own}\n{source}\n{zig}\n{bases}"
 
     def _make(self, name: str, folder: Path) -> None:
         tree = TREES[name]
@@ -83,14 +85,35 @@ class Trees:
         if tree.kind == "debian":
             debian.make_debian(tree, folder, log_path, mirror=self._mirror)
             return
-        workshop_name, musl_name = tree.bases
-        with self.hold(workshop_name) as workshop, self.hold(musl_name) as base:
+        make = self._make_openssl if tree.kind == "openssl" else self._make_musl
+        make(tree, folder, log_path)
+
+    def _make_openssl(self, tree: Tree, folder: Path, log_path: Path) -> None:
+        (workshop_name,) = tree.bases
+        with self.hold(workshop_name) as workshop:
+            musl.make_openssl(
+                tree,
+                folder,
+                log_path,
+                workshop=workshop,
+                cache=self._cache,
+                report=self._report,
+            )
+
+    def _make_musl(self, tree: Tree, folder: Path, log_path: Path) -> None:
+        workshop_name, musl_name, openssl_name = tree.bases
+        with (
+            self.hold(workshop_name) as workshop,
+            self.hold(musl_name) as base,
+            self.hold(openssl_name) as openssl,
+        ):
             musl.make_musl(
                 tree,
                 folder,
                 log_path,
                 workshop=workshop,
                 musl=base,
+                openssl=openssl,
                 cache=self._cache,
                 report=self._report,
             )
