@@ -87,7 +87,7 @@ def emulate(session: nox.Session) -> None:
 @nox.session
 def roots(session: nox.Session) -> None:
     """Install the wheels in real systems and ask them; words after -- go to it."""
-    provide(session, *BUILD, *NPM, TOML)
+    provide(session, *BUILD, *NPM, TOML, "trustme")
     path = {"PYTHONPATH": "engine:."}
     session.run("python", "-m", "native.roots", *session.posargs, env=path)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from native.roots.rows import Row
+    from native.roots.server import Server
 
 __all__ = ["main"]
 
@@ -89,14 +90,20 @@ def _try_all(
     trees = Trees(cache, report, mirror=arguments.mirror, fresh=fresh)
     # One more than there are cores: some of them wait for the network.
     pool = ThreadPoolExecutor((os.cpu_count() or 1) + 1)
-    try:
-        jobs = {
-            row: pool.submit(_try_one, row, trees, arguments.wheels, cache, report)
-            for row in sorted(rows, key=_is_quick)
-        }
-        return [jobs[row].result() for row in rows]
-    finally:
-        pool.shutdown(cancel_futures=True)
+    # Imported here: what it makes certificates with is not needed to list the roots.
+    from native.roots.server import started_server
+
+    with started_server() as server:
+        try:
+            jobs = {
+                row: pool.submit(
+                    _try_one, row, trees, arguments.wheels, cache, report, server
+                )
+                for row in sorted(rows, key=_is_quick)
+            }
+            return [jobs[row].result() for row in rows]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _is_quick(row: Row) -> bool:
@@ -106,14 +113,16 @@ def _is_quick(row: Row) -> bool:
 
 
 def _try_one(
-    row: Row, trees: Trees, wheels: Path, cache: Cache, report: Report
+    row: Row, trees: Trees, wheels: Path, cache: Cache, report: Report, server: Server
 ) -> Result:
     started = time.monotonic()
     outcome: Outcome | None = None
     problem = ""
     try:
         with trees.hold(row.tree) as tree, cache.scratch() as work:
-            outcome = try_row(row, tree, wheels=wheels, cache=cache, work=work)
+            outcome = try_row(
+                row, tree, wheels=wheels, cache=cache, work=work, server=server
+            )
     except Error as error:
         problem = str(error)
     log_path = _LOGS.absolute() / f"{row.name}.log"

@@ -54,6 +54,8 @@ class Entrance(NamedTuple):
         write: the same for those it may write to.
         variables: its environment, besides what every program has.
         is_writable: whether the tree itself may be changed, while it is being made.
+        has_network: whether the program sees this machine's network, and with it the
+            servers on its loopback.
     """
 
     tree: Path
@@ -62,10 +64,12 @@ class Entrance(NamedTuple):
     write: Mapping[str, Path] = {}
     variables: Mapping[str, str] = {}
     is_writable: bool = False
+    has_network: bool = False
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return the whole command line that runs `words` in the tree."""
         command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+        command += ["--share-net"] if self.has_network else []
         command += ["--clearenv"]
         variables = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/tmp"}  # noqa: S108 - a file system of its own
         variables.update({"LC_ALL": "C.UTF-8", **self.variables})

@@ -1,9 +1,10 @@
 """Ends an interpreter in the middle of things; run by the Python of a root.
 
-    python exits.py WAY FOLDER
+    python exits.py WAY FOLDER [URL]
 
 Each way prints `done` and lets the interpreter go down with something still open. What
-is tested happens after that: exit code 0, and nothing on standard error.
+is tested happens after that: exit code 0, and nothing on standard error. With a URL it
+is PostgreSQL that is left open, else SQLite.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ COUNT = (
     "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
 )
 ENDLESS = f"{COUNT} WHERE x < 0"
+# For a server: rows without end that come at once, and a wait that costs it nothing,
+# since it finds out late that its client has gone.
+ROWS = "SELECT a.x FROM generate_series(1, 100000) a (x), generate_series(1, 100000) b"
+ASLEEP = "SELECT pg_sleep(60)"
 # What a way leaves open lives until the interpreter clears its modules.
 KEPT: list[Any] = []
 
@@ -32,8 +37,13 @@ def connect(url: str) -> Any:
 def opened() -> Any:
     """Return a connection that nobody will close."""
     path = os.path.join(sys.argv[2], f"{sys.argv[1]}.db")
-    KEPT.append(connect(f"sqlite:///{path}?mode=rwc"))
+    KEPT.append(connect(server() or f"sqlite:///{path}?mode=rwc"))
     return KEPT[-1]
+
+
+def server() -> str:
+    """Return the URL of the server, empty where there is none."""
+    return sys.argv[3] if len(sys.argv) > 3 else ""
 
 
 def closed() -> None:
@@ -44,7 +54,7 @@ def closed() -> None:
 
 def reading() -> None:
     """A result is half-read."""
-    cursor = opened().execute(COUNT)
+    cursor = opened().execute(ROWS if server() else COUNT)
     KEPT.append(cursor)
     assert cursor.fetchone() == (1,)
 
@@ -80,10 +90,11 @@ def late() -> None:
 def daemon() -> None:
     """A daemon thread is in the engine when the interpreter ends."""
     connection = opened()
+    endless = ASLEEP if server() else ENDLESS
 
     def work() -> None:
         # The question of the other thread may be inside just now, and is short.
-        while is_refused(connection, ENDLESS):
+        while is_refused(connection, endless):
             pass
 
     threading.Thread(target=work, daemon=True).start()
@@ -113,6 +124,8 @@ WAYS = {
     way.__name__: way
     for way in (closed, reading, writing, arrow, cycle, late, daemon, leaving)
 }
+# Those that leave OpenSSL at work while the interpreter, and then the C library, end.
+WAYS_OF_SERVER = ("reading", "late", "daemon")
 
 if __name__ == "__main__":
     WAYS[sys.argv[1]]()

@@ -52,6 +52,11 @@ class Row(NamedTuple):
         is_only_pure: whether the wheel without an engine is the only one on offer.
         is_placed_from_outside: whether the machine's pip installs: the root's own
             starts programs to find out about musl, and cannot under the emulator.
+        tls: how the version of the OpenSSL begins that the PostgreSQL engine must bind;
+            empty if there is none to bind.
+        tls_file: the file it must be bound from.
+        has_ssl: whether this Python has an ssl of its own.
+        package: the command that must be named where OpenSSL is missing.
     """
 
     name: str
@@ -64,6 +69,10 @@ class Row(NamedTuple):
     has_sqlite3: bool = True
     is_only_pure: bool = False
     is_placed_from_outside: bool = False
+    tls: str = ""
+    tls_file: str = ""
+    has_ssl: bool = True
+    package: str = ""
 
 
 _PYTHON = ("python3", "python3-venv", "ca-certificates")
@@ -113,9 +122,20 @@ _MANYLINUX, _MANYLINUX_ARM = "manylinux_2_28_x86_64", "manylinux_2_28_aarch64"
 _MUSLLINUX, _MUSLLINUX_ARM = "musllinux_1_2_x86_64", "musllinux_1_2_aarch64"
 _DEBIAN, _DEBIAN_ARM = "debian-openssl-3-x86_64", "debian-openssl-3-arm64"
 
+_LIBRARIES, _LIBRARIES_ARM = "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"
+
 ROOTS = (
     # OpenSSL 1.1.1 and glibc 2.31: the nearest to RHEL 8 that Debian has.
-    Row("bullseye", "bullseye", "glibc 2.31", "3.9", _MANYLINUX, "rhel-x86_64"),
+    Row(
+        "bullseye",
+        "bullseye",
+        "glibc 2.31",
+        "3.9",
+        _MANYLINUX,
+        "rhel-x86_64",
+        tls="1.1.1",
+        tls_file=f"{_LIBRARIES}/libssl.so.1.1",
+    ),
     Row(
         "bullseye-arm64",
         "bullseye-arm64",
@@ -123,10 +143,39 @@ ROOTS = (
         "3.9",
         _MANYLINUX_ARM,
         "rhel-arm64",
+        tls="1.1.1",
+        tls_file=f"{_LIBRARIES_ARM}/libssl.so.1.1",
     ),
-    Row("bookworm", "bookworm", "glibc 2.36", "3.11", _MANYLINUX, _DEBIAN),
-    Row("trixie", "trixie", "glibc 2.41", "3.13", _MANYLINUX, _DEBIAN),
-    Row("sid", "sid", "glibc", "", _MANYLINUX, _DEBIAN),
+    Row(
+        "bookworm",
+        "bookworm",
+        "glibc 2.36",
+        "3.11",
+        _MANYLINUX,
+        _DEBIAN,
+        tls="3.0.",
+        tls_file=f"{_LIBRARIES}/libssl.so.3",
+    ),
+    Row(
+        "trixie",
+        "trixie",
+        "glibc 2.41",
+        "3.13",
+        _MANYLINUX,
+        _DEBIAN,
+        tls="3.5.",
+        tls_file=f"{_LIBRARIES}/libssl.so.3",
+    ),
+    Row(
+        "sid",
+        "sid",
+        "glibc",
+        "",
+        _MANYLINUX,
+        _DEBIAN,
+        tls="3.",
+        tls_file=f"{_LIBRARIES}/libssl.so.3",
+    ),
     Row(
         "bookworm-arm64",
         "bookworm-arm64",
@@ -134,6 +183,8 @@ ROOTS = (
         "3.11",
         _MANYLINUX_ARM,
         _DEBIAN_ARM,
+        tls="3.0.",
+        tls_file=f"{_LIBRARIES_ARM}/libssl.so.3",
     ),
     Row(
         "musl",
@@ -143,6 +194,9 @@ ROOTS = (
         _MUSLLINUX,
         "linux-musl-x86_64",
         has_sqlite3=False,
+        tls="3.5.",
+        tls_file="/usr/lib/libssl.so.3",
+        has_ssl=False,
     ),
     Row(
         "musl-arm64",
@@ -153,6 +207,20 @@ ROOTS = (
         "linux-musl-arm64",
         has_sqlite3=False,
         is_placed_from_outside=True,
+        tls="3.5.",
+        tls_file="/usr/lib/libssl.so.3",
+        has_ssl=False,
+    ),
+    # A system without OpenSSL: SQLite serves, and PostgreSQL says what to install.
+    Row(
+        "no-openssl",
+        "bookworm-no-openssl",
+        "glibc 2.36",
+        "3.11",
+        _MANYLINUX,
+        _DEBIAN,
+        has_ssl=False,
+        package="apt-get install libssl3",
     ),
     # A CPU that no engine is for: of all wheels pip finds that only the pure one fits.
     Row("bookworm-i386", "bookworm-i386", "glibc 2.36", "3.11", "any", "", "ER1001"),

@@ -431,12 +431,10 @@ def checks(expected: dict[str, Any]) -> list[Any]:
     ]
 
 
-def main() -> None:
+def answer(case: Case, checks: list[Any]) -> None:
     """Make every check and print what was found."""
-    with open(sys.argv[1], encoding="utf-8") as file:
-        case = Case(json.load(file), sys.argv[2])
     found: list[dict[str, Any]] = []
-    for check in checks(case.expected):
+    for check in checks:
         try:
             text, is_passed = check(case), True
         except Exception:  # whatever it is, it is this check's
@@ -444,6 +442,13 @@ def main() -> None:
         name = check.__name__[len("check_") :].replace("_", " ")
         found.append({"name": name, "is_passed": is_passed, "text": text})
     sys.stdout.write(json.dumps({"system": system(), "checks": found}) + "\n")
+
+
+def main() -> None:
+    """Read what is expected, and answer for the SQLite engine."""
+    with open(sys.argv[1], encoding="utf-8") as file:
+        case = Case(json.load(file), sys.argv[2])
+    answer(case, checks(case.expected))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Result", "as_json", "log_text", "table"]
 
-_HEAD = ("root", "libc", "Python", "OpenSSL", "wheel", "target", "checks", "seconds")
+_HEAD = (
+    "root", "libc", "Python", "its OpenSSL", "wheel", "target", "OpenSSL bound",
+    "checks", "seconds",
+)  # fmt: skip
 
 
 class Result(NamedTuple):
@@ -78,6 +81,7 @@ def as_json(results: Sequence[Result]) -> dict[str, Any]:
                 "system": result.outcome.system if result.outcome else {},
                 "wheel": result.outcome.wheel if result.outcome else "",
                 "target": result.outcome.target if result.outcome else "",
+                "tls": result.outcome.tls if result.outcome else "",
                 "seconds": round(result.seconds, 1),
                 "checks": [
                     check._asdict()
@@ -104,7 +108,7 @@ def log_text(result: Result) -> str:
 def _cells(result: Result) -> tuple[str, ...]:
     outcome = result.outcome
     if outcome is None:
-        return (result.row.name, *("-",) * 5, "none", f"{result.seconds:.1f}")
+        return (result.row.name, *("-",) * 6, "none", f"{result.seconds:.1f}")
     system = outcome.system
     passed = sum(check.is_passed for check in outcome.checks)
     openssl = system.get("openssl", "")
@@ -115,6 +119,7 @@ def _cells(result: Result) -> tuple[str, ...]:
         openssl.split()[1] if openssl else "-",
         outcome.wheel or "-",
         outcome.target or "none",
+        outcome.tls or "none",
         f"{passed}/{len(outcome.checks)}",
         f"{result.seconds:.1f}",
     )

@@ -20,17 +20,20 @@ from engineroom.version import __version__
 from native.build.programs import run_program
 from native.roots.enter import MOUNT, Ended, Entrance, find_emulator
 from native.roots.errors import WheelsMissing
-from native.roots.exits import WAYS
+from native.roots.exits import WAYS, WAYS_OF_SERVER
 from native.roots.needs import ensure_needs, pip_platforms, requirements
 from native.roots.rows import ROOTS, TREES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from native.build.cache import Cache
     from native.roots.rows import Row
+    from native.roots.server import Server
 
 __all__ = [
-    "Check", "Outcome", "judge_doctor", "judge_exit", "judge_outside", "offered",
-    "try_row",
+    "Check", "Outcome", "judge_doctor", "judge_exit", "judge_outside",
+    "judge_server_doctor", "offered", "try_row",
 ]  # fmt: skip
 
 _HERE = Path(__file__).parent
@@ -60,12 +63,14 @@ class Outcome(NamedTuple):
         system: what the root's Python says of its system.
         wheel: the wheel's tag, as installed.
         target: the target that the loader chose.
+        tls: the OpenSSL that the PostgreSQL engine has bound, with its file.
         checks: all that was checked, in order.
     """
 
     system: dict[str, str]
     wheel: str
     target: str
+    tls: str
     checks: tuple[Check, ...]
 
 
@@ -93,7 +98,9 @@ class _Trial:
         return any(check.name == name and check.is_passed for check in self.checks)
 
 
-def try_row(row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path) -> Outcome:
+def try_row(
+    row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path, server: Server
+) -> Outcome:
     """Try the wheels of a folder in a tree.
 
     Args:
@@ -102,6 +109,7 @@ def try_row(row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path) -> 
         wheels: where the wheels are.
         cache: has what the wheels need.
         work: an empty folder.
+        server: the PostgreSQL to connect to.
 
     Raises:
         BuildError: there was nothing to try, or nothing to try it with.
@@ -113,9 +121,15 @@ def try_row(row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path) -> 
         shutil.copyfile(wheel, offer / wheel.name)
     shared = work / "work"
     shared.mkdir()
-    for name in ("smoke.py", "exits.py"):
+    for name in ("smoke.py", "smoke_postgres.py", "exits.py"):
         shutil.copyfile(_HERE / name, shared / name)
-    (shared / "expected.json").write_text(json.dumps(row._asdict()), encoding="utf-8")
+    server.copy_files(shared)
+    told = {
+        **row._asdict(),
+        "url": server.url(f"{MOUNT}/work"),
+        "secret": server.secret,
+    }
+    (shared / "expected.json").write_text(json.dumps(told), encoding="utf-8")
     warm = tree.parent / "warm"
     warm.mkdir(exist_ok=True)
     entrance = Entrance(
@@ -139,14 +153,16 @@ def try_row(row: Row, tree: Path, *, wheels: Path, cache: Cache, work: Path) -> 
     found: dict[str, Any] = {}
     target = ""
     trial.add("doctor --root", judge_outside(tree, row), "the same from outside")
+    tls = ""
     if install(trial, python):
         found = _ask(trial)
         target = _examine(trial)
         if row.target:
-            _end(trial)
+            _end(trial, "", WAYS)
+            tls = _connect(trial, told["url"], server.secret)
     tags = [c["text"] for c in found.get("checks", []) if c["name"] == "wheel"]
     took = tags[0] if tags and trial.has_passed("wheel") else ""
-    return Outcome(found.get("system", {}), took, target, tuple(trial.checks))
+    return Outcome(found.get("system", {}), took, target, tls, tuple(trial.checks))
 
 
 def offered(folder: Path, row: Row) -> list[Path]:
@@ -216,18 +232,39 @@ def _place(trial: _Trial, python: str) -> bool:
 def _ask(trial: _Trial) -> dict[str, Any]:
     """Run smoke.py, and take over its checks."""
     (trial.work / "files").mkdir()
-    ended = trial.run(
-        *(f"{MOUNT}/work/smoke.py", f"{MOUNT}/work/expected.json"),
-        f"{MOUNT}/work/files",
-    )
+    return _answers(trial, "", "smoke.py", f"{MOUNT}/work/files")
+
+
+def _answers(trial: _Trial, about: str, script: str, *words: str) -> dict[str, Any]:
+    """Run a script of questions, and take over its checks under names of its own."""
+    expected = f"{MOUNT}/work/expected.json"
+    ended = trial.run(f"{MOUNT}/work/{script}", expected, *words)
     try:
         found: dict[str, Any] = json.loads(ended.out)
     except ValueError:
         found = {}
-    trial.checks += [Check(**check) for check in found.get("checks", [])]
+    for check in found.get("checks", []):
+        trial.checks.append(Check(**{**check, "name": about + check["name"]}))
     problem = judge_exit(ended, "") if found else (_failed(ended) or "it said nothing")
-    trial.add("exit of the questions", problem, "code 0, nothing on standard error")
+    name = f"{about}exit of the questions"
+    trial.add(name, problem, "code 0, nothing on standard error")
     return found
+
+
+def _connect(trial: _Trial, url: str, secret: str) -> str:
+    """Ask the PostgreSQL engine; return the OpenSSL that it has bound."""
+    trial.entrance = trial.entrance._replace(has_network=True)
+    orders = ["after", "before"] if trial.row.tls and trial.row.has_ssl else ["after"]
+    for order in orders:
+        about = "postgres: " if order == "after" else "postgres, ssl first: "
+        _answers(trial, about, "smoke_postgres.py", f"{MOUNT}/work", order)
+    if trial.row.tls:
+        _end(trial, "postgres: ", WAYS_OF_SERVER, url)
+    ended = trial.run("-m", "engineroom", "doctor", "--json", url)
+    problem, tls = judge_server_doctor(ended, trial.row, secret)
+    text = tls or f"exit code {ended.code} and what to install"
+    trial.add("doctor of the server", problem, text)
+    return tls
 
 
 def _examine(trial: _Trial) -> str:
@@ -242,12 +279,12 @@ def _examine(trial: _Trial) -> str:
     return target
 
 
-def _end(trial: _Trial) -> None:
+def _end(trial: _Trial, about: str, ways: Iterable[str], *words: str) -> None:
     """End interpreters in every way there is."""
-    for way in WAYS:
-        ended = trial.run(f"{MOUNT}/work/exits.py", way, f"{MOUNT}/work/files")
+    for way in ways:
+        ended = trial.run(f"{MOUNT}/work/exits.py", way, f"{MOUNT}/work/files", *words)
         problem = judge_exit(ended, "done\n")
-        trial.add(f"exit {way}", problem, "code 0, nothing on standard error")
+        trial.add(f"{about}exit {way}", problem, "code 0, nothing on standard error")
 
 
 def judge_doctor(ended: Ended, row: Row) -> tuple[str, str]:
@@ -272,6 +309,26 @@ def judge_doctor(ended: Ended, row: Row) -> tuple[str, str]:
     if unsaid or not (target or told["remedy"]):
         return f"it says nothing of {', '.join(unsaid) or 'what to do'}", target
     return "", target
+
+
+def judge_server_doctor(ended: Ended, row: Row, secret: str) -> tuple[str, str]:
+    """Say what is wrong with what the doctor said of a server, and its OpenSSL."""
+    code = 0 if row.tls else 1
+    if ended.err or ended.code != code:
+        return _failed(ended) or f"exit code 0 where {code} was wanted", ""
+    if secret in ended.out:
+        return "the password is in it", ""
+    told = json.loads(ended.out)
+    if not row.tls:
+        is_said = row.package in told["remedy"]
+        return "" if is_said else f"its remedy is {told['remedy']!r}", ""
+    bound = told["tls"]
+    tls = f"{bound['version']} {Path(bound['file']).name}"
+    if not bound["version"].startswith(row.tls):
+        return f"it has bound {tls}, the table says {row.tls}", tls
+    if told["verdict"] != "ok" or told["server"]["tls_version"] != "TLSv1.3":
+        return f"verdict {told['verdict']}: {told['summary']}", tls
+    return "", tls
 
 
 def judge_outside(tree: Path, row: Row) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,9 +18,10 @@ from native.build.cache import Cache
 from native.roots import exits, needs, smoke
 from native.roots.__main__ import main
 from native.roots.enter import Ended, Entrance, find_emulator
-from native.roots.errors import RootUnknown, WheelsMissing
+from native.roots.errors import RootToolMissing, RootUnknown, WheelsMissing
 from native.roots.kept import Shelf, listing_sha256
 from native.roots.rows import ROOTS, TREES, Row, select_rows
+from native.roots.server import started_server
 from native.roots.table import Result, as_json, table
 from native.roots.trial import (
     Check,
@@ -27,6 +29,7 @@ from native.roots.trial import (
     judge_doctor,
     judge_exit,
     judge_outside,
+    judge_server_doctor,
     offered,
 )
 from tests.unit.systems import System
@@ -60,6 +63,20 @@ def test_every_row_has_a_wheel_tag_of_its_target_and_a_tree() -> None:
         assert set(TREES[row.tree].bases) <= set(TREES)
 
 
+def test_every_row_with_an_engine_has_an_openssl_to_bind_or_a_command_to_get_it() -> (
+    None
+):
+    for row in ROOTS:
+        assert bool(row.tls) == bool(row.tls_file)
+        assert bool(row.tls or row.package) == bool(row.target)
+
+
+def test_openssl_is_tried_in_the_series_there_are_on_both_cpus() -> None:
+    found = {(row.tls[:3], TREES[row.tree].cpu) for row in ROOTS if row.tls}
+    for series in ("1.1", "3.0", "3.5"):
+        assert {(series, "x86_64"), (series, "arm64")} <= found
+
+
 def test_rows_are_selected_by_name_in_the_order_of_the_table() -> None:
     assert [row.name for row in select_rows(["pure", "sid"])] == ["sid", "pure"]
     assert select_rows([]) == ROOTS
@@ -91,6 +108,11 @@ def test_a_program_in_a_root_has_no_network_and_cannot_change_the_tree() -> None
     assert command[command.index("/t") - 1] == "--ro-bind"
     assert command[-1] == "/bin/true"
     assert command[command.index("/x") - 1 :][:3] == ["--ro-bind", "/x", "/mnt/a"]
+
+
+def test_a_program_sees_the_network_only_where_it_is_let() -> None:
+    command = Entrance(Path("/t"), has_network=True).command(["/bin/true"])
+    assert command.index("--share-net") > command.index("--unshare-all")
 
 
 def test_a_program_of_another_cpu_is_run_by_the_emulator() -> None:
@@ -172,6 +194,58 @@ def test_the_doctor_is_judged_by_code_verdict_target_and_bytes(
     row = BY_NAME[name]
     said = Ended(**{"code": 0, "out": told(row, **changes), "err": "", **ended})  # type: ignore[arg-type]
     found, _ = judge_doctor(said, row)
+    assert (problem in found) if problem else not found
+
+
+def told_of_server(row: Row, **changes: object) -> str:
+    report = {
+        "verdict": "ok" if row.tls else "problem",
+        "summary": "a sentence",
+        "remedy": "" if row.tls else f"{row.package}; and more",
+        "tls": {"version": f"{row.tls}7", "file": row.tls_file},
+        "server": {"tls_version": "TLSv1.3"},
+    }
+    return json.dumps({**report, **changes})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "ended", "problem"),
+    [
+        pytest.param("bullseye", {}, {}, "", id="right"),
+        pytest.param("no-openssl", {}, {"code": 1}, "", id="right without OpenSSL"),
+        pytest.param("trixie", {}, {"code": 1}, "exit code 1", id="wrong code"),
+        pytest.param("no-openssl", {}, {}, "1 was wanted", id="fine without OpenSSL"),
+        pytest.param(
+            "no-openssl",
+            {"remedy": "install OpenSSL"},
+            {"code": 1},
+            "its remedy is 'install OpenSSL'",
+            id="no command",
+        ),
+        pytest.param(
+            "bullseye",
+            {"tls": {"version": "3.0.2", "file": "/libssl.so.3"}},
+            {},
+            "it has bound 3.0.2 libssl.so.3, the table says 1.1.1",
+            id="another version",
+        ),
+        pytest.param(
+            "musl",
+            {"server": {"tls_version": None}},
+            {},
+            "a sentence",
+            id="not encrypted",
+        ),
+        pytest.param("sid", {"summary": "s3cret"}, {}, "password", id="the password"),
+    ],
+)
+def test_the_doctor_of_a_server_is_judged_by_code_openssl_and_encryption(
+    name: str, changes: dict[str, object], ended: dict[str, object], problem: str
+) -> None:
+    row = BY_NAME[name]
+    out = told_of_server(row, **changes)
+    said = Ended(**{"code": 0, "out": out, "err": "", **ended})  # type: ignore[arg-type]
+    found, _ = judge_server_doctor(said, row, "s3cret")
     assert (problem in found) if problem else not found
 
 
@@ -288,7 +362,9 @@ def test_a_listing_reads_no_pipe_and_no_device(tmp_path: Path) -> None:
 def result(*checks: Check, error: str = "") -> Result:
     outcome = None
     if not error:
-        outcome = Outcome({"libc": "glibc 2.36"}, "cp39", "here", checks)
+        outcome = Outcome(
+            {"libc": "glibc 2.36"}, "cp39", "here", "3.0.1 libssl.so.3", checks
+        )
     return Result(BY_NAME["bookworm"], outcome, error, 1.25, Path("/log"))
 
 
@@ -312,7 +388,7 @@ def test_the_table_and_the_json_name_every_failure() -> None:
 
 
 def run(script: object, *words: str) -> subprocess.CompletedProcess[str]:
-    path = str(getattr(script, "__file__", ""))
+    path = str(getattr(script, "__file__", script))
     return subprocess.run(
         [sys.executable, path, *words], capture_output=True, text=True, check=False
     )
@@ -331,6 +407,37 @@ def test_the_questions_report_a_failure_for_what_they_find_otherwise(
     assert not checks["system"]
     assert not checks["wheel"]
     assert not checks["engine"]
+
+
+def test_the_questions_to_the_server_report_what_they_find_otherwise(
+    tmp_path: Path,
+) -> None:
+    """What is right here passes, and what the table has otherwise does not."""
+    script = Path(smoke.__file__).with_name("smoke_postgres.py")
+    expected = tmp_path / "expected.json"
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(started_server())
+        except RootToolMissing as missing:
+            pytest.skip(str(missing))
+        server.copy_files(tmp_path)
+        wrong = {
+            **BY_NAME["bookworm"]._asdict(),
+            "target": "amiga",
+            "tls_file": "/usr/lib/libssl.so.9",
+            "url": server.url(str(tmp_path)),
+            "secret": server.secret,
+        }
+        expected.write_text(json.dumps(wrong))
+        done = run(script, str(expected), str(tmp_path), "after")
+        for way in exits.WAYS_OF_SERVER:
+            ended = run(exits, way, str(tmp_path), server.url(str(tmp_path)))
+            said = Ended(ended.returncode, ended.stdout, ended.stderr)
+            assert judge_exit(said, "done\n") == "", way
+    assert done.returncode == 0, done.stderr
+    checks = {c["name"]: c["is_passed"] for c in json.loads(done.stdout)["checks"]}
+    bad = {"tls bound", "connection", "own ssl"}
+    assert {name for name, is_passed in checks.items() if not is_passed} == bad
 
 
 @pytest.mark.parametrize("way", exits.WAYS)
