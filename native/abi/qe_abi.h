@@ -320,7 +320,7 @@ qe_status qe_statement_arrow(qe_statement *statement, int64_t first_row,
 
 /* Makes the part that speaks to the interpreter: the Python types and the callables
  * it needs. hooks is the address of a tuple of callables, in the order that
- * cffi/rows.c lists. One for a process; it is never ended. */
+ * cffi/py.h lists. One for a process; it is never ended. */
 qe_status qe_python_new(uintptr_t hooks, qe_python **out, qe_error *error);
 
 /* Appends to the list at the address a Session object for the connection; the object

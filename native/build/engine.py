@@ -112,7 +112,10 @@ def build_engines(
         BuildError: a source, a tool or the code is at fault; the class says which.
     """
     toolchain = find_zig(cache)
-    names = [path.name for path in (tree / "native" / "src").iterdir()]
+    names, seam = (
+        [path.name for path in (tree / "native" / folder).iterdir()]
+        for folder in ("src", "cffi")
+    )
     chosen = [find_backend(name) for name in backends]
     roots = {b.name: _roots(b, cache, report, tree) for b in chosen}
     pairs = [(target, backend) for target in targets for backend in chosen]
@@ -126,7 +129,7 @@ def build_engines(
         if backend.speaks_tls:
             openssl = openssls[target.id]
             own, files = _with_openssl(own, openssl), openssl.files
-        plan = make_plan(target, backend, names, files)
+        plan = make_plan(target, backend, names, seam, files)
         plans[target.id, backend.name] = plan
         if _nameless(plan) not in jobs_by_plan:
             workshop = Workshop(cache, toolchain, own, logs)

@@ -101,6 +101,7 @@ def make_plan(
     target: Target,
     backend: Backend,
     source_names: Iterable[str],
+    cffi_names: Iterable[str],
     openssl_files: Iterable[OpenSSLFile] = (),
 ) -> Plan:
     """Plan the engine of a backend for a target.
@@ -109,6 +110,7 @@ def make_plan(
         target: a row of platforms.toml.
         backend: a row of `backends`.
         source_names: the names of all files in native/src.
+        cffi_names: the names of all files in native/cffi.
         openssl_files: what has to be compiled of OpenSSL.
     """
     machine = _machine(target)
@@ -136,7 +138,11 @@ def make_plan(
         module,
         (*common, *FOREIGN, *PYTHON, "-I{tree}/native/cffi", "-I{tree}/native/src"),
     )
-    rows = Compile("{tree}/native/cffi/rows.c", "rows.c", (*own, *PYTHON))
+    seam = (
+        Compile(f"{{tree}}/native/cffi/{name}", name, (*own, *PYTHON))
+        for name in sorted(cffi_names)
+        if name.endswith(".c")
+    )
     # Only a backend's own files see its library, so the shared ones are the same
     # objects in the engine of every backend.
     private = (*own, *includes)
@@ -160,7 +166,7 @@ def make_plan(
         target=target.id,
         file_name=backend.file_name,
         compiles=(
-            *(*foreign, generated, rows, *ours.values()),
+            *(*foreign, generated, *seam, *ours.values()),
             *(_openssl(file, common) for file in openssl_files),
         ),
         version=version,

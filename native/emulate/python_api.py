@@ -1,4 +1,4 @@
-"""The limited API of CPython, as far as cffi's code and `rows.c` use it: the base.
+"""The limited API of CPython, as far as cffi's code and `native/cffi` use it: the base.
 
 Errors, calls, reference counts and types are here; making and reading values is in
 `python_values`.

@@ -1,6 +1,6 @@
 """The half of an engine that speaks to the interpreter: Session and Reader.
 
-`cffi/rows.c` makes the rows that the package hands out. Here its types are made and
+`cffi/py_rows.c` makes the rows that the package hands out. Here its types are made and
 its methods called, with hooks of our own in place of the package's.
 """
 

@@ -150,7 +150,7 @@ def test_a_reference_that_is_not_given_back_fails(
     faulty_engine: Callable[..., Path],
 ) -> None:
     engine = faulty_engine(
-        "native/cffi/rows.c",
+        "native/cffi/py_execute.c",
         "  Py_INCREF(sql);\n  self->sql = sql;",
         "  Py_INCREF(sql);\n  Py_INCREF(sql);\n  self->sql = sql;",
     )

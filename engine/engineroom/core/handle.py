@@ -1,7 +1,7 @@
 """Owner of a native connection: opens it, closes it once, and warns if forgotten.
 
 What runs most, statements and rows, goes through the session that the engine makes
-for it (native/cffi/rows.c); what runs once or from elsewhere goes through cffi here.
+for it (native/cffi/py_*.c); what runs once or from elsewhere goes through cffi here.
 After a fork the child abandons every open handle: the files and locks are its
 parent's.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engineroom.loader import Engine
 
     class Reader(Protocol):
-        """One cursor's statement and its rows, as native/cffi/rows.c makes it."""
+        """One cursor's statement and its rows, as native/cffi/py_reader.c makes it."""
 
         @property
         def changes(self) -> int: ...
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         def __next__(self) -> tuple[Any, ...]: ...
 
     class Copier(Protocol):
-        """A COPY under way, as native/cffi/rows_copy.h makes it."""
+        """A COPY under way, as native/cffi/py_copier.c makes it."""
 
         @property
         def count(self) -> int: ...
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         def end(self, reason: str | None, /) -> None: ...
 
     class Session(Protocol):
-        """An open connection, as native/cffi/rows.c makes it."""
+        """An open connection, as native/cffi/py_session.c makes it."""
 
         def reader(self) -> Reader: ...
         def copy(

@@ -31,16 +31,18 @@ def includes(*folders: str) -> Iterator[tuple[str, str]]:
 
 
 def test_the_rules_have_something_to_look_at() -> None:
-    assert ("rows.c", "Python.h") in includes("cffi")
+    assert ("py_rows.c", "py.h") in includes("cffi")
     assert ("qe_sqlite.h", "sqlite3.h") in includes("src")
 
 
-def test_python_is_included_by_one_file_alone() -> None:
+def test_python_is_included_through_one_header_of_one_folder() -> None:
     found = [
         file for file, name in includes("src", "cffi", "abi") if name == "Python.h"
     ]
+    seeing = {file for file, name in includes("src", "cffi", "abi") if name == "py.h"}
 
-    assert found == ["rows.c"]
+    assert found == ["py.h"]
+    assert seeing == {path.name for path in (NATIVE / "cffi").glob("*.c")}
 
 
 @pytest.mark.parametrize("header", sorted(LIBRARIES))

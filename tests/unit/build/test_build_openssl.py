@@ -223,7 +223,7 @@ def test_the_plan_of_a_mac_compiles_each_file_with_the_macros_of_its_library(
     kept: dict[str, OpenSSL],
 ) -> None:
     files = kept["darwin-x86_64"].files
-    plan = make_plan(INTEL, BACKENDS["postgres"], ["qe_version.c"], files)
+    plan = make_plan(INTEL, BACKENDS["postgres"], ["qe_version.c"], [], files)
     by_source = {work.source: work for work in plan.compiles}
 
     sha = by_source["{openssl}/crypto/sha/sha256.c"].arguments

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from engineroom.platforms.rows import TARGETS
+from native.build import ROOT
 from native.build.backends import BACKENDS, Backend, find_backend
 from native.build.errors import BackendUnknown
 from native.build.plan import Plan, filled, make_plan, version_defines
@@ -14,12 +16,13 @@ from native.build.plan import Plan, filled, make_plan, version_defines
 NAMES = (
     "qe.h", "qe_mem.c", "qe_version.c", "qe_sqlite.c", "qe_sqlite_type.c", "qe_text.c",
 )  # fmt: skip
+SEAM = ("generate.py", "prelude.h", "py.h", "py_values.c", "py_rows.c")
 BY_ID = {target.id: target for target in TARGETS}
 SQLITE = BACKENDS["sqlite"]
 
 
 def plan_for(target: str) -> Plan:
-    return make_plan(BY_ID[target], SQLITE, NAMES)
+    return make_plan(BY_ID[target], SQLITE, NAMES, SEAM)
 
 
 def arguments_of(plan: Plan, name: str) -> tuple[str, ...]:
@@ -32,7 +35,8 @@ def test_a_plan_holds_every_source_once_and_the_longest_work_first() -> None:
     assert [(work.source, work.name) for work in plan.compiles] == [
         ("{sqlite}/sqlite3.c", "sqlite3.c"),
         ("{generated}/_qe_sqlite.c", "_qe_sqlite.c"),
-        ("{tree}/native/cffi/rows.c", "rows.c"),
+        ("{tree}/native/cffi/py_rows.c", "py_rows.c"),
+        ("{tree}/native/cffi/py_values.c", "py_values.c"),
         ("{tree}/native/src/qe_mem.c", "qe_mem.c"),
         ("{tree}/native/src/qe_sqlite.c", "qe_sqlite.c"),
         ("{tree}/native/src/qe_sqlite_type.c", "qe_sqlite_type.c"),
@@ -40,6 +44,19 @@ def test_a_plan_holds_every_source_once_and_the_longest_work_first() -> None:
     ]
     assert plan.version.source == "{tree}/native/src/qe_version.c"
     assert plan.file_name == "_qe_sqlite.abi3.so"
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+def test_no_two_files_of_the_tree_have_objects_of_one_name(backend: Backend) -> None:
+    ours, seam = (
+        [path.name for path in (ROOT / "native" / folder).iterdir()]
+        for folder in ("src", "cffi")
+    )
+    plan = make_plan(BY_ID["rhel-arm64"], backend, ours, seam)
+
+    names = [Path(work.name).name for work in (*plan.compiles, plan.version)]
+    assert sorted(set(names)) == sorted(names)
+    assert "py_rows.c" in names
 
 
 @pytest.mark.parametrize(
@@ -68,7 +85,7 @@ def test_every_command_names_the_triple_and_cpu_of_its_row(
     plan = plan_for(target)
 
     commands = [work.arguments for work in (*plan.compiles, plan.version)]
-    assert [command[:3] for command in [*commands, plan.link]] == [machine] * 9
+    assert [command[:3] for command in [*commands, plan.link]] == [machine] * 10
 
 
 def test_the_rows_of_platforms_toml_are_the_ones_this_file_knows() -> None:
@@ -100,7 +117,7 @@ def test_only_files_of_the_backend_see_its_library() -> None:
     assert seeing == ["qe_sqlite.c", "qe_sqlite_type.c"]
 
 
-def test_only_the_two_files_that_know_python_see_its_headers() -> None:
+def test_only_the_files_that_know_python_see_its_headers() -> None:
     plan = plan_for("darwin-arm64")
 
     seeing = [work.name for work in plan.compiles if "{cpython}" in work.arguments]
@@ -109,7 +126,7 @@ def test_only_the_two_files_that_know_python_see_its_headers() -> None:
         for work in plan.compiles
         if "-DPy_LIMITED_API=0x03090000" in work.arguments
     ]
-    assert seeing == limited == ["_qe_sqlite.c", "rows.c"]
+    assert seeing == limited == ["_qe_sqlite.c", "py_rows.c", "py_values.c"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
-/* COPY, seen from Python: the part of rows.c about it, which includes this once.
+/* COPY, seen from Python.
  *
  * A Copier is made when the COPY has begun, and ends it at the latest when it goes. */
-#ifndef QE_ROWS_COPY_H
-#define QE_ROWS_COPY_H
-
 #include "../src/qe_arrow_read.h"
 #include "../src/qe_copy.h"
+#include "../src/qe_error.h"
+#include "../src/qe_mem.h"
+#include "../src/qe_wait.h"
+#include "py.h"
 
 /* What a read of raw bytes gives, about; and rows. */
 enum { COPY_READ_BYTES = 262144, COPY_READ_ROWS = 1024 };
@@ -14,16 +15,12 @@ enum { COPY_CHUNKS = 64 };
 
 typedef struct copier {
   PyObject_HEAD;
-  session *session; /* a reference */
-  reader *shape;    /* its statement has the columns that pass; NULL: not known */
+  qe_session *session; /* a reference */
+  qe_reader *shape;    /* its statement has the columns that pass; NULL: not known */
   PyObject *sql;
   qe_copy *copy;
   bool is_busy; /* a thread is in one of our calls without the interpreter lock */
 } copier;
-
-static void free_object(PyObject *self);
-static PyObject *session_reader(PyObject *object, PyObject *ignored);
-static bool enter(const reader *self);
 
 /* Enters the connection for one of a copier's calls; raises if that cannot be. */
 static bool copier_enter(copier *self) {
@@ -32,19 +29,20 @@ static bool copier_enter(copier *self) {
   qe_error error;
 
   if (self->is_busy) {
-    raise_status(python, QE_ERR_IN_USE, "Another thread is using the connection");
+    qe__py_raise_status(python, QE_ERR_IN_USE,
+                        "Another thread is using the connection");
     return false;
   }
   if (qe__connection_enter(connection, &error) != QE_OK) {
-    raise_error(python, connection, &error, NULL, 0);
+    qe__py_raise(python, connection, &error, NULL, 0);
     return false;
   }
   if (connection->is_stepped) {
     qe__connection_leave(connection);
-    raise_status(python, QE_ERR_MISUSE, "A COPY waits by itself");
+    qe__py_raise_status(python, QE_ERR_MISUSE, "A COPY waits by itself");
     return false;
   }
-  set_pulse(python, connection);
+  qe__py_set_pulse(python, connection);
   self->is_busy = true;
   return true;
 }
@@ -57,7 +55,7 @@ static bool copier_leave(copier *self, qe_status status, const qe_error *error,
   self->is_busy = false;
   qe__connection_leave(connection);
   if (status != QE_OK) {
-    raise_error(self->session->python, connection, error, self->sql, row);
+    qe__py_raise(self->session->python, connection, error, self->sql, row);
   }
   return status == QE_OK && PyErr_CheckSignals() == 0;
 }
@@ -71,21 +69,22 @@ static PyObject *none_if(bool is_done) {
 /* Whether the columns are known; raises if not. */
 static bool has_shape(const copier *self) {
   if (self->copy->shape) return true;
-  raise_status(self->session->python, QE_ERR_MISUSE,
-               "The columns of this COPY are not known, only bytes can pass");
+  qe__py_raise_status(self->session->python, QE_ERR_MISUSE,
+                      "The columns of this COPY are not known, only bytes can pass");
   return false;
 }
 
 /* Prepares what has the columns. */
 static bool take_shape(copier *self, PyObject *sql) {
-  reader *shape = (reader *)session_reader((PyObject *)self->session, NULL);
+  qe_session *session = self->session;
+  qe_reader *shape = qe__py_reader_new(session->python, session->connection);
   qe_statement *statement;
   qe_batch batch = {0};
   qe_status status;
 
   self->shape = shape;
-  if (!shape || !enter(shape)) return false;
-  status = take_statement(shape, sql);
+  if (!shape || !qe__py_reader_enter(shape)) return false;
+  status = qe__py_take_statement(shape, sql);
   statement = shape->statement;
   if (status == QE_OK) {
     /* A new one: another COPY may have left values in it. */
@@ -101,7 +100,8 @@ static bool take_shape(copier *self, PyObject *sql) {
   if (status == QE_ERR_NOMEM) PyErr_NoMemory();
   if (status != QE_OK) return false;
   if (statement->parameter_count > 0) {
-    raise_status(self->session->python, QE_ERR_PARAMETER, "A COPY takes no parameters");
+    qe__py_raise_status(self->session->python, QE_ERR_PARAMETER,
+                        "A COPY takes no parameters");
     return false;
   }
   shape->has_result = true; /* as far as its columns go */
@@ -111,7 +111,7 @@ static bool take_shape(copier *self, PyObject *sql) {
 
 static bool begin_copy(copier *self) {
   qe_connection *connection = self->session->connection;
-  PyObject *bytes = encode_sql(self->session->python, self->sql);
+  PyObject *bytes = qe__py_encode_sql(self->session->python, self->sql);
   bool is_beginning, is_begun = false;
   qe_error error;
   qe_status status;
@@ -178,7 +178,7 @@ static bool send_rows(copier *self, const qe_value *values, int64_t count,
 }
 
 /* One row of the iterable; its items are held, since an adapter could change it. */
-static bool read_copy_row(const copier *self, values *out, qe_value *first,
+static bool read_copy_row(const copier *self, qe_values *out, qe_value *first,
                           PyObject *row) {
   qe_python *python = self->session->python;
   int32_t count = self->copy->shape->column_count;
@@ -187,7 +187,8 @@ static bool read_copy_row(const copier *self, values *out, qe_value *first,
   bool is_read = true;
 
   if (!is_plain && (PyUnicode_Check(row) || PyBytes_Check(row) || PyDict_Check(row))) {
-    raise_status(python, QE_ERR_PARAMETER, "A row for a COPY has to be a sequence");
+    qe__py_raise_status(python, QE_ERR_PARAMETER,
+                        "A row for a COPY has to be a sequence");
     return false;
   }
   if (is_plain) {
@@ -198,8 +199,9 @@ static bool read_copy_row(const copier *self, values *out, qe_value *first,
   }
   if (!sequence) return false;
   if (PySequence_Size(sequence) != count) {
-    raise_status(python, QE_ERR_PARAMETER, "A row has %lld values for %d columns",
-                 (long long)PySequence_Size(sequence), (int)count);
+    qe__py_raise_status(python, QE_ERR_PARAMETER,
+                        "A row has %lld values for %d columns",
+                        (long long)PySequence_Size(sequence), (int)count);
     is_read = false;
   }
   for (Py_ssize_t i = 0; is_read && i < count; i++) {
@@ -207,7 +209,8 @@ static bool read_copy_row(const copier *self, values *out, qe_value *first,
                                              : PyList_GetItem(sequence, i);
 
     if (item) Py_INCREF(item);
-    is_read = item && read_value(python, out, first + i, item, self->copy->types[i]);
+    is_read =
+        item && qe__py_read_value(python, out, first + i, item, self->copy->types[i]);
     Py_XDECREF(item);
   }
   Py_DECREF(sequence);
@@ -215,13 +218,13 @@ static bool read_copy_row(const copier *self, values *out, qe_value *first,
 }
 
 /* Reads up to PARAMETER_ROWS rows; *count is how many, 0 at the end. */
-static bool read_copy_rows(const copier *self, PyObject *iterator, values *out,
+static bool read_copy_rows(const copier *self, PyObject *iterator, qe_values *out,
                            int64_t *count) {
   int32_t columns = self->copy->shape->column_count;
   bool is_read = true;
   PyObject *row;
 
-  values_drop_held(out);
+  qe__py_values_drop_held(out);
   *count = 0;
   while (is_read && *count < PARAMETER_ROWS && (row = PyIter_Next(iterator))) {
     is_read = read_copy_row(self, out, out->all + *count * columns, row);
@@ -238,10 +241,11 @@ static PyObject *copier_write_rows(PyObject *object, PyObject *rows) {
   int64_t sent = 0;
   int64_t count = 1;
   bool goes_on = true;
-  values given;
+  qe_values given;
 
   if (!iterator) return NULL;
-  if (!values_init(&given, (int64_t)self->copy->shape->column_count * PARAMETER_ROWS)) {
+  if (!qe__py_values_init(&given,
+                          (int64_t)self->copy->shape->column_count * PARAMETER_ROWS)) {
     Py_DECREF(iterator);
     return PyErr_NoMemory();
   }
@@ -250,7 +254,7 @@ static PyObject *copier_write_rows(PyObject *object, PyObject *rows) {
     if (goes_on && count > 0) goes_on = send_rows(self, given.all, count, sent);
     if (goes_on) sent += count;
   }
-  values_clear(&given);
+  qe__py_values_clear(&given);
   Py_DECREF(iterator);
   return goes_on ? PyLong_FromLongLong((long long)sent) : NULL;
 }
@@ -365,14 +369,14 @@ static PyObject *copier_write_arrow(PyObject *object, PyObject *capsule) {
   stream = PyCapsule_GetPointer(capsule, "arrow_array_stream");
   if (!stream) return NULL;
   if (!stream->release) {
-    return raise_status(self->session->python, QE_ERR_MISUSE,
-                        "The Arrow stream was read before");
+    return qe__py_raise_status(self->session->python, QE_ERR_MISUSE,
+                               "The Arrow stream was read before");
   }
   Py_BEGIN_ALLOW_THREADS;
   status = qe__arrow_input_new(stream, &work.input, &error);
   Py_END_ALLOW_THREADS;
   is_done = status == QE_OK && send_stream(&work);
-  if (status != QE_OK) raise_error(self->session->python, NULL, &error, NULL, 0);
+  if (status != QE_OK) qe__py_raise(self->session->python, NULL, &error, NULL, 0);
   Py_BEGIN_ALLOW_THREADS;
   qe__arrow_input_free(work.input);
   Py_END_ALLOW_THREADS;
@@ -424,7 +428,7 @@ static PyObject *copier_rows(PyObject *object, PyObject *ignored) {
   Py_END_ALLOW_THREADS;
   if (!copier_leave(self, status, &error, 0)) return NULL;
   list = PyList_New(0);
-  if (list && append_rows(self->shape, list, INT64_MAX)) return list;
+  if (list && qe__py_append_rows(self->shape, list, INT64_MAX)) return list;
   Py_XDECREF(list);
   return NULL;
 }
@@ -432,7 +436,8 @@ static PyObject *copier_rows(PyObject *object, PyObject *ignored) {
 /* The columns that pass, as a reader has them. */
 static PyObject *copier_columns(PyObject *object, PyObject *ignored) {
   copier *self = (copier *)object;
-  return has_shape(self) ? reader_columns((PyObject *)self->shape, ignored) : NULL;
+  return has_shape(self) ? qe__py_reader_columns((PyObject *)self->shape, ignored)
+                         : NULL;
 }
 
 /* (reason or None): ends the COPY; with a reason as a failure, which is not raised. */
@@ -476,13 +481,12 @@ static void copier_dealloc(PyObject *object) {
   Py_XDECREF((PyObject *)self->shape);
   Py_XDECREF((PyObject *)self->session);
   Py_XDECREF(self->sql);
-  free_object(object);
+  qe__py_free_object(object);
 }
 
-/* (sql, a statement that gives the same columns or None, is_in, format) */
-static PyObject *session_copy(PyObject *object, PyObject *const *arguments,
+PyObject *qe__py_session_copy(PyObject *object, PyObject *const *arguments,
                               Py_ssize_t count) {
-  session *from = (session *)object;
+  qe_session *from = (qe_session *)object;
   copier *self;
   long format;
 
@@ -530,4 +534,11 @@ static PyGetSetDef copier_attributes[] = {
      NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
-#endif
+PyTypeObject *qe__py_copier_type(void) {
+  PyType_Slot slots[] = {
+      {Py_tp_new, (void *)qe__py_refuse_new},   {Py_tp_dealloc, (void *)copier_dealloc},
+      {Py_tp_methods, copier_methods},          {Py_tp_getset, copier_attributes},
+      {Py_tp_doc, (void *)"A COPY under way."}, {0, NULL}};
+
+  return qe__py_make_type("engineroom.Copier", sizeof(copier), slots);
+}
