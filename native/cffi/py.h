@@ -222,6 +222,13 @@ PyObject *qe__py_reader_executemany(PyObject *object, PyObject *const *arguments
 PyObject *qe__py_reader_resume(PyObject *object, PyObject *ignored);
 PyObject *qe__py_reader_settle(PyObject *object, PyObject *ignored);
 
+/* py_session.c: a Session, and the way in from cffi. */
+
+/* Does one thing to the whole connection without the interpreter lock. Where an
+ * exception is on its way already, no signal's handler may raise another. */
+qe_status qe__py_do(qe_python *python, qe_connection *connection, qe_action action,
+                    qe_error *error);
+
 /* py_copier.c: a COPY under way. */
 
 PyTypeObject *qe__py_copier_type(void);

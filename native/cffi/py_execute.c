@@ -333,17 +333,18 @@ static bool run_in_transaction(qe_reader *self, PyObject *parameters) {
   qe_error error;
   bool is_done;
 
-  if (is_own && qe_connection_begin(connection, &error) != QE_OK) {
-    qe__py_raise(self->python, self->connection, &error, NULL, 0);
+  if (is_own && qe__py_do(self->python, connection, qe__backend_begin, &error)) {
+    qe__py_raise(self->python, connection, &error, NULL, 0);
     return false;
   }
   is_done = run_all(self, parameters);
-  if (is_own && is_done && qe_connection_commit(connection, &error) != QE_OK) {
-    qe__py_raise(self->python, self->connection, &error, NULL, 0);
+  if (is_own && is_done &&
+      qe__py_do(self->python, connection, qe__backend_commit, &error)) {
+    qe__py_raise(self->python, connection, &error, NULL, 0);
     is_done = false;
   }
   if (is_own && !is_done) {
-    (void)qe_connection_rollback(connection, NULL);
+    (void)qe__py_do(self->python, connection, qe__backend_rollback, NULL);
     self->changes = 0;
   }
   return is_done;

@@ -18,18 +18,23 @@ static PyObject *answer(qe_session *self, qe_status status, const qe_error *erro
   return qe__py_raise(self->python, self->connection, error, sql, 0);
 }
 
-/* Does one thing to the whole connection without the interpreter lock. */
+qe_status qe__py_do(qe_python *python, qe_connection *connection, qe_action action,
+                    qe_error *error) {
+  qe_status status = qe__connection_enter(connection, error);
+
+  if (status != QE_OK) return status;
+  if (!PyErr_Occurred()) qe__py_set_pulse(python, connection);
+  Py_BEGIN_ALLOW_THREADS;
+  status = qe__connection_do(connection, action, error);
+  Py_END_ALLOW_THREADS;
+  qe__connection_leave(connection);
+  return status;
+}
+
 static PyObject *inside(qe_session *self, qe_action action) {
   qe_error error;
-  qe_status status = qe__connection_enter(self->connection, &error);
+  qe_status status = qe__py_do(self->python, self->connection, action, &error);
 
-  if (status == QE_OK) {
-    qe__py_set_pulse(self->python, self->connection);
-    Py_BEGIN_ALLOW_THREADS;
-    status = qe__connection_do(self->connection, action, &error);
-    Py_END_ALLOW_THREADS;
-    qe__connection_leave(self->connection);
-  }
   return answer(self, status, &error, NULL);
 }
 
