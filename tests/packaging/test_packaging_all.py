@@ -174,13 +174,13 @@ def test_a_full_disk_is_named_and_with_room_the_same_build_goes_on(
     for room in (20, 40):  # too little for the sources, then for the compiler
         resize(cache.root, room)
         with pytest.raises(CacheUnwritable) as caught:
-            build_engines(targets, cache, Report())
+            build_engines(targets, cache, Report(), backends=["sqlite"])
         assert caught.value.reason == "No space left on device"
         assert cache.root in caught.value.path.parents
         assert list(cache.path("scratch").iterdir()) == []
 
     resize(cache.root, 200)
-    (engine,) = build_engines(targets, cache, Report())
+    (engine,) = build_engines(targets, cache, Report(), backends=["sqlite"])
     assert engine.size_bytes > 1_000_000
 
 
