@@ -13,6 +13,8 @@ from native.emulate.python_types import Capsule
 __all__ = ["PythonValues"]
 
 _LONG_BITS = 63
+# A reference count and a type.
+_HEADER_BYTES = 16
 
 
 class PythonValues(PythonApi):
@@ -36,7 +38,12 @@ class PythonValues(PythonApi):
         self.last_address = self.machine.integer(0)
         return self.objects.new(self.last_address)
 
-    @provides("PyLong_AsLongLong", "PyLong_AsLong")
+    @provides("PyLong_FromString")
+    def long_from_string(self) -> int:
+        """Make an int of digits to a base; where they end is not asked for."""
+        return self.made(lambda: int(self.text(0), self.machine.signed(2)))
+
+    @provides("PyLong_AsLongLong", "PyLong_AsLong", "PyLong_AsSsize_t")
     def long_as_signed(self) -> int:
         """Read an int; -1 and an exception if it does not fit."""
 
@@ -97,7 +104,12 @@ class PythonValues(PythonApi):
         data = self.memory.read(self.machine.integer(0), self.machine.integer(1))
         return self.made(data.decode)
 
-    @provides("PyUnicode_FromString")
+    @provides("PyUnicode_GetLength")
+    def text_length(self) -> int:
+        """Return how many characters a text has."""
+        return int(self.done(lambda: len(self.get(0))))
+
+    @provides("PyUnicode_FromString", "PyUnicode_InternFromString")
     def text_from_string(self) -> int:
         """Make a text of one that ends with NUL."""
         return self.made(lambda: self.text(0))
@@ -245,6 +257,33 @@ class PythonValues(PythonApi):
     def has_attribute(self) -> int:
         """Tell whether there is an attribute."""
         return int(hasattr(self.get(0), self.text(1)))
+
+    @provides("PyObject_GetAttrString")
+    def attribute(self) -> int:
+        """Return an attribute. An object has no memory here but its header."""
+        if self.text(1) == "__basicsize__":
+            return self.objects.new(_HEADER_BYTES)
+        return self.made(lambda: getattr(self.get(0), self.text(1)))
+
+    @provides("PyObject_GenericSetAttr")
+    def set_attribute(self) -> int:
+        """Set an attribute, whatever the class's own way forbids."""
+
+        def work() -> int:
+            object.__setattr__(self.get(0), self.get(1), self.get(2))
+            return 0
+
+        return int(self.done(work))
+
+    @provides("PyObject_IsTrue")
+    def is_true(self) -> int:
+        """Tell whether an object counts as true."""
+        return int(self.done(lambda: bool(self.get(0))))
+
+    @provides("PySequence_Size")
+    def sequence_size(self) -> int:
+        """Return how many items there are."""
+        return int(self.done(lambda: len(self.get(0))))
 
     @provides("PyObject_GetIter")
     def iterator(self) -> int:
