@@ -147,6 +147,8 @@ def doomed_cluster() -> Iterator[Cluster]:
     """A cluster that the test may kill."""
     with started_cluster("doomed") as started:
         yield started
+        # One that is just coming back would first finish with that.
+        started.stop(at_once=True)
 
 
 def test_a_server_that_is_killed_in_the_middle_of_a_result(
