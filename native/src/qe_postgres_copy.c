@@ -551,11 +551,11 @@ static qe_status receive(qe_copy *copy, const int64_t *have, int64_t most,
   qe_pg_exchange *exchange = native_of(copy)->exchange;
   qe_status status = QE_OK;
 
+  exchange->received = 0;
   for (;;) {
-    status =
-        qe__pg_take(connection, exchange, most, max_bytes - copy->data.size, error);
+    status = qe__pg_take(connection, exchange, most, max_bytes, error);
     if (status != QE_OK || exchange->is_done) break;
-    if (*have >= most || copy->data.size >= max_bytes) return QE_OK;
+    if (*have >= most || exchange->received >= max_bytes) return QE_OK;
     status = qe__pg_transfer(connection, error);
     if (status != QE_OK) break;
   }

@@ -508,12 +508,12 @@ static qe_status take_message(qe_connection *connection, message *in, qe_error *
 }
 
 /* Whether what is wanted has enough; a message of this type would give it more. */
-static bool is_full(const qe_pg_exchange *wanted, char type, int64_t bytes,
-                    int64_t max_rows, int64_t max_bytes) {
+static bool is_full(const qe_pg_exchange *wanted, char type, int64_t max_rows,
+                    int64_t max_bytes) {
   bool is_more = type == 'D' ? wanted->target != NULL : type == 'd' && wanted->copy;
 
   if (!is_more) return false;
-  return bytes >= max_bytes ||
+  return wanted->received >= max_bytes ||
          (wanted->target && wanted->target->row_count >= max_rows);
 }
 
@@ -521,7 +521,6 @@ qe_status qe__pg_take(qe_connection *connection, qe_pg_exchange *wanted,
                       int64_t max_rows, int64_t max_bytes, qe_error *error) {
   qe_postgres *native = qe__pg_of(connection);
   qe_status status = QE_OK;
-  int64_t bytes = 0;
 
   while (status == QE_OK && native->in_end - native->in_start >= HEADER_BYTES) {
     const uint8_t *at = native->in + native->in_start;
@@ -534,12 +533,12 @@ qe_status qe__pg_take(qe_connection *connection, qe_pg_exchange *wanted,
     }
     if (size > native->in_end - native->in_start) break;
     if (wanted && wanted == native->head &&
-        is_full(wanted, in.type, bytes, max_rows, max_bytes)) {
+        is_full(wanted, in.type, max_rows, max_bytes)) {
       break;
     }
     native->in_start += size;
+    if (native->head) native->head->received += size;
     status = take_message(connection, &in, error);
-    bytes += size;
     if (wanted && wanted->is_done) break;
   }
   return status;

@@ -240,10 +240,14 @@ qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max
     if (!own->exchange->is_done) return QE_OK;
   }
   if (own->exchange->target) own->exchange->target = batch;
+  own->exchange->received = 0;
   for (;;) {
     status = qe__pg_take(connection, own->exchange, max_rows, max_bytes, error);
     if (status != QE_OK || own->exchange->is_done) break;
-    if (batch->row_count >= max_rows && statement->column_count > 0) break;
+    if (statement->column_count > 0 &&
+        (batch->row_count >= max_rows || own->exchange->received >= max_bytes)) {
+      break;
+    }
     status = qe__pg_transfer(connection, error);
     if (status != QE_OK) break;
   }

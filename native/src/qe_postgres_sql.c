@@ -321,9 +321,23 @@ static bool is_any_word(const char *at, const char *end, const char *const *word
   return false;
 }
 
+/* Whether one of the words stands anywhere in what is left: WITH may name what changes
+ * rows before or behind its AS. FOR UPDATE is taken for one, too, and costs no more
+ * than that its rows are read at once. */
+static bool has_word(lexer in, const char *const *words) {
+  while (in.at < in.end) {
+    if (is_name_start(*in.at)) {
+      if (is_any_word(in.at, in.end, words)) return true;
+      while (in.at < in.end && is_name_part(*in.at)) in.at++;
+    } else if (!skip_opaque(&in)) {
+      in.at++;
+    }
+  }
+  return false;
+}
+
 qe_pg_verb qe__pg_verb(const char *sql, int64_t size) {
-  static const char *const CHANGING[] = {"INSERT", "UPDATE", "DELETE",
-                                         "MERGE",  "WITH",   NULL};
+  static const char *const CHANGING[] = {"INSERT", "UPDATE", "DELETE", "MERGE", NULL};
   static const char *const TRANSACTING[] = {"BEGIN",    "START", "COMMIT",  "END",
                                             "ROLLBACK", "ABORT", "PREPARE", NULL};
   static const char *const ALONE[] = {"VACUUM", "DISCARD", NULL};
@@ -343,6 +357,9 @@ qe_pg_verb qe__pg_verb(const char *sql, int64_t size) {
     }
   }
   if (is_any_word(in.at, in.end, CHANGING)) return QE_PG_VERB_CHANGE;
+  if (is_word(in.at, in.end, "WITH")) {
+    return has_word(in, CHANGING) ? QE_PG_VERB_CHANGE : QE_PG_VERB_OTHER;
+  }
   if (is_any_word(in.at, in.end, TRANSACTING)) return QE_PG_VERB_TRANSACTION;
   if (is_any_word(in.at, in.end, ALONE)) return QE_PG_VERB_ALONE;
   if (is_word(in.at, in.end, "COPY")) return QE_PG_VERB_COPY;
