@@ -392,6 +392,7 @@ qe_status qe__backend_rollback(qe_connection *connection, qe_error *error) {
   if (native->transaction == 'I' && !native->control) return QE_OK;
   /* The server has rolled back what a lost connection began. */
   if (native->lost.status != QE_OK) return QE_OK;
+  if (!native->control) qe__pg_abandon_for_rollback(native);
   return command(connection, "ROLLBACK", 8, NULL, error);
 }
 

@@ -197,6 +197,8 @@ void qe__pg_end_exchanges(qe_connection *connection);
 
 /* A run's rows are no longer wanted: the rest is got rid of before anything is sent. */
 void qe__pg_abandon_run(qe_postgres *native, qe_pg_exchange *exchange);
+/* The same for one that was left in a transaction which is now given up. */
+void qe__pg_abandon_for_rollback(qe_postgres *native);
 /* Whether nothing may be sent yet; does what can be done about it. */
 bool qe__pg_hurry(qe_connection *connection);
 

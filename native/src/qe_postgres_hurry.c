@@ -4,7 +4,8 @@
  * comes next would wait for all of it. A small rest is read and dropped. For a large
  * one the server is asked to stop, over a connection of its own, and until that is over
  * nothing is sent, or the request might hit what was sent instead. Inside a transaction
- * a stop would fail the transaction, so there every rest is read. */
+ * a stop would fail the transaction, so there every rest is read, unless what comes
+ * next is its rollback. */
 #include "qe_error.h"
 #include "qe_postgres.h"
 
@@ -20,6 +21,17 @@ void qe__pg_abandon_run(qe_postgres *native, qe_pg_exchange *exchange) {
   if (native->is_nameless)
     return; /* behind a pooler a request may hit another's query */
   native->abandoned = exchange;
+  native->abandoned_bytes = 0;
+  native->hurry = QE_PG_HURRY_READING;
+}
+
+void qe__pg_abandon_for_rollback(qe_postgres *native) {
+  qe_pg_exchange *head = native->head;
+  bool is_left = head && head->task == QE_PG_RUN && !head->is_held && !head->next;
+
+  if (!is_left || native->hurry != QE_PG_HURRY_NONE || native->out.size > 0) return;
+  if (native->is_nameless) return;
+  native->abandoned = head;
   native->abandoned_bytes = 0;
   native->hurry = QE_PG_HURRY_READING;
 }

@@ -65,7 +65,8 @@ def test_a_with_that_changes_rows_is_run_to_its_end(
     connection.execute("CREATE TEMP TABLE streamed (i int)")
     cursor = connection.execute(statement)
     total = connection.execute("SELECT count(*) FROM streamed").fetchone()
-    assert total is not None and total[0] >= count
+    assert total is not None
+    assert total[0] >= count
     cursor.close()
 
 
