@@ -46,7 +46,7 @@ ROW: tuple[object, ...] = (
     datetime.datetime(2024, 2, 29, 10, 30, tzinfo=_UTC),
     Decimal("1234.50"),
     uuid.UUID("5f3c1f0e-2b0f-4d0b-9a55-3f3f3f3f3f3f"),
-    '{"a": [1]}',
+    {"a": [1]},
     None,
 )
 

@@ -194,12 +194,16 @@ class PythonApi(Library):
 
     @provides("PyType_GetSlot")
     def type_slot(self) -> int:
-        """Return a type's constructor: (type, arguments, names) -> object."""
+        """Return what makes a type's bare objects: (type, arguments, names)."""
         if self.machine.signed(1) != _TP_NEW:
             self.error = SystemError("only Py_tp_new is known here")
             return 0
         kind = self.get(0)
-        return self.machine.hook(f"{kind.__name__}.__new__", self._construct)
+        return self.machine.hook(f"{kind.__name__}.__new__", self._make_bare)
+
+    def _make_bare(self) -> int:
+        kind, names = self.get(0), self.get(2) if self.machine.integer(2) else {}
+        return self.made(lambda: kind.__new__(kind, *self.get(1), **names))
 
     @provides("PyObject_Call")
     def call_object(self) -> int:
@@ -264,7 +268,8 @@ class PythonApi(Library):
     @provides("PyObject_CallMethod", "_PyObject_CallMethod_SizeT")
     def call_method(self) -> int:
         """Call a method with arguments by a format."""
-        made = self._build(self.memory.text(self.machine.integer(2)), 3)
+        form = self.machine.integer(2)  # NULL where there are no arguments
+        made = self._build(self.memory.text(form), 3) if form else ()
         return self.made(lambda: getattr(self.get(0), self.text(1))(*made))
 
     @provides("PyObject_CallFunction", "_PyObject_CallFunction_SizeT")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -93,5 +94,5 @@ def _uuid(value: bytes) -> uuid.UUID:
     return uuid.UUID(bytes=value)
 
 
-# By qe_type: numeric, uuid and json, which stays the text it is.
-_MAKERS = {10: decimal.Decimal, 11: _uuid, 12: str}
+# By qe_type: numeric, uuid and json.
+_MAKERS = {10: decimal.Decimal, 11: _uuid, 12: json.loads}
