@@ -75,6 +75,7 @@ qe_status qe_connection_open(const char *const *keywords, const char *const *val
   }
   atomic_store(&connection->references, 1);
   connection->cache_size = QE_CACHE_BUCKETS;
+  connection->is_answered = true;
   status = qe__backend_open(connection, keywords, values, error);
   if (status != QE_OK && !qe__is_want(status)) {
     qe_connection_release(connection);

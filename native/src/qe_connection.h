@@ -71,6 +71,7 @@ struct qe_connection {
   void *pulse_context;
   bool is_autocommit;
   bool is_stepped;    /* waits are the caller's */
+  bool is_answered;   /* nothing that was asked for is on its way; see enter */
   bool is_piped;      /* runs are sent without waiting for what they give */
   bool is_stopping;   /* what it does is to end what it did */
   int64_t timeout_ms; /* the longest wait within one call; 0 for no limit */
@@ -98,7 +99,11 @@ static inline qe_status qe__connection_enter(qe_connection *connection,
   if (!is_inside || atomic_load(&connection->life) != QE_LIFE_OPEN) {
     return qe__connection_refuse(connection, is_inside, error);
   }
-  atomic_store_explicit(&connection->is_interrupted, false, memory_order_relaxed);
+  /* An interruption is meant for what goes on. Between two calls that is nothing,
+   * unless rows are still on their way: then it is for whoever reads them. */
+  if (connection->is_answered) {
+    atomic_store_explicit(&connection->is_interrupted, false, memory_order_relaxed);
+  }
   connection->wait_until_ms = 0;
   return QE_OK;
 }

@@ -291,6 +291,7 @@ qe_status qe__backend_open(qe_connection *connection, const char *const *keyword
   if (!native) return qe__fail_memory(error, "PostgreSQL connection");
   memcpy(native->begin_sql, "BEGIN", sizeof "BEGIN");
   native->is_nameless = wanted.is_nameless;
+  native->connection = connection;
   connection->native = native;
   connection->is_autocommit = wanted.is_autocommit;
   connection->cache_size = (int32_t)wanted.statement_cache;

@@ -95,6 +95,7 @@ typedef struct qe_pg_statement {
 } qe_pg_statement;
 
 typedef struct qe_postgres {
+  qe_connection *connection; /* whose native this is */
   PGconn *pg;
   PGcancelConn *cancel; /* while one is on its way */
   bool is_open;         /* the hand-shake is over */

@@ -32,6 +32,7 @@ static void recycle(qe_postgres *native, qe_pg_exchange *exchange) {
 
 void qe__pg_queue(qe_postgres *native, qe_pg_exchange *exchange) {
   exchange->next = NULL;
+  native->connection->is_answered = false;
   if (native->tail) {
     native->tail->next = exchange;
   } else {
@@ -53,7 +54,10 @@ void qe__pg_pop(qe_postgres *native) {
 
   if (native->abandoned == done) native->abandoned = NULL;
   native->head = done->next;
-  if (!native->head) native->tail = NULL;
+  if (!native->head) {
+    native->tail = NULL;
+    native->connection->is_answered = true;
+  }
   done->next = NULL;
   done->is_done = true;
   if (!done->is_held) recycle(native, done);

@@ -225,6 +225,13 @@ qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max
   qe_pg_statement *own = qe__pg_statement_of(statement);
   qe_status status = QE_OK;
 
+  if (qe__is_interrupted(connection) && !connection->is_stepped) {
+    status = qe__check_time(connection, error);
+    if (status != QE_OK) {
+      statement->is_running = false;
+      return status;
+    }
+  }
   if (own->is_redescribing) {
     status = resend(statement, error);
     if (status != QE_OK) {

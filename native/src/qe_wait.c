@@ -54,9 +54,7 @@ static bool is_late(qe_connection *connection, int64_t *left) {
 }
 
 static bool is_stopped(qe_connection *connection) {
-  if (atomic_load_explicit(&connection->is_interrupted, memory_order_relaxed)) {
-    return true;
-  }
+  if (qe__is_interrupted(connection)) return true;
   return connection->pulse && !connection->pulse(connection->pulse_context);
 }
 
@@ -68,6 +66,7 @@ static qe_status stop(qe_connection *connection, qe_status reason, qe_error *err
                    "given up",
                    (long long)connection->timeout_ms);
   } else {
+    atomic_store(&connection->is_interrupted, false); /* it has been heeded */
     (void)qe__fail(error, reason, "The query was stopped");
     /* query_canceled, which is what the server calls it. */
     if (error) memcpy(error->sqlstate, "57014", sizeof error->sqlstate);

@@ -21,6 +21,11 @@ qe_status qe__wait_socket(int64_t socket, qe_status want, int64_t timeout_ms,
  * the server has then been stopped, or the connection given up. */
 qe_status qe__wait(qe_connection *connection, qe_status want, qe_error *error);
 
+/* Inside: whether it was interrupted. */
+static inline bool qe__is_interrupted(const qe_connection *connection) {
+  return atomic_load_explicit(&connection->is_interrupted, memory_order_relaxed);
+}
+
 /* Inside: after some work without waiting, the same questions: should it stop? */
 qe_status qe__check_time(qe_connection *connection, qe_error *error);
 
