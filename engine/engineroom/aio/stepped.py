@@ -102,6 +102,9 @@ class SteppedLine(Line):
             self.check_loop()
         want = first(*arguments)
         if want is None:
+            # What it read on the way may have had something for those who listen.
+            if self._listeners:
+                self.announce()
             return None
         self._step = again
         self._error = None
