@@ -71,7 +71,7 @@ typedef struct qe_pg_exchange {
   qe_pg_prepared *prepared; /* held; what DESCRIBE fills and RUN was made for */
   qe_batch *target;         /* where rows go; NULL once nobody wants them */
   struct qe_copy *copy;     /* of a COPY; NULL once nobody wants it */
-  int64_t received;         /* bytes for it since whoever reads began to */
+  int64_t received;         /* bytes of rows or COPY since whoever reads began to */
   int64_t completed;        /* runs that came to their end */
   int64_t changes;          /* rows they changed; -1 where none said */
   qe_error error;           /* the first refusal; status QE_OK where none */

@@ -537,7 +537,9 @@ qe_status qe__pg_take(qe_connection *connection, qe_pg_exchange *wanted,
       break;
     }
     native->in_start += size;
-    if (native->head) native->head->received += size;
+    if (native->head && (in.type == 'D' || in.type == 'd')) {
+      native->head->received += size;
+    }
     status = take_message(connection, &in, error);
     if (wanted && wanted->is_done) break;
   }
