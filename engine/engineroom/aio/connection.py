@@ -5,10 +5,10 @@ from __future__ import annotations
 from engineroom import errors
 from engineroom.aio.cursor import Cursor
 from engineroom.aio.opening import open_line
+from engineroom.connection.face import Face
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import AsyncIterator, Callable, Generator, Iterable
     from types import TracebackType
     from typing import Any
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from engineroom.aio.pipeline import Pipeline
     from engineroom.aio.transaction import Transaction
     from engineroom.connection import Location
-    from engineroom.connection.conversation import TransactionStatus
-    from engineroom.connection.info import ConnectionInfo
-    from engineroom.connection.messages import Notice, Notification
+    from engineroom.connection.messages import Notification
     from engineroom.connection.xid import Xid
-    from engineroom.core.adapters import Adapter, Converter
     from engineroom.dbapi.cursor import Parameters
 
 __all__ = ["Connecting", "Connection", "connect"]
@@ -72,7 +69,7 @@ class Connecting:
         await self._connection.__aexit__(kind, error, traceback)
 
 
-class Connection:
+class Connection(Face):
     """An open database, for one event loop. Made by `engineroom.aio.connect()`.
 
     What `engineroom.Connection` promises holds here, each method that may wait awaited.
@@ -83,24 +80,9 @@ class Connection:
         url: where it goes, without secrets.
     """
 
-    # PEP 249's optional extension: the exceptions, for code that has only this.
-    Warning = errors.Warning
-    Error = errors.Error
-    InterfaceError = errors.InterfaceError
-    DatabaseError = errors.DatabaseError
-    DataError = errors.DataError
-    OperationalError = errors.OperationalError
-    IntegrityError = errors.IntegrityError
-    InternalError = errors.InternalError
-    ProgrammingError = errors.ProgrammingError
-    NotSupportedError = errors.NotSupportedError
-
     def __init__(self, location: Location, line: Line) -> None:
-        self.url = location.display
+        super().__init__(location, line.conversation)
         self._line = line
-        self._handle = line.handle
-        self._conversation = line.conversation
-        self._autocommit = location.settings.get("autocommit") == "on"
 
     def cursor(self) -> Cursor:
         """Return a new cursor.
@@ -114,20 +96,6 @@ class Connection:
                 hint="open a new connection with `engineroom.aio.connect()`",
             )
         return Cursor(self, self._line)
-
-    def register_adapter(self, python_type: type, adapter: Adapter | None) -> None:
-        """Tell how objects of a class are sent, on this connection's next cursors.
-
-        As `engineroom.register_adapter()`, and before what that was told.
-        """
-        self._conversation.own_adapters().add_adapter(python_type, adapter)
-
-    def register_converter(self, type_name: str, converter: Converter | None) -> None:
-        """Tell what a column's values become, on this connection's next cursors.
-
-        As `engineroom.register_converter()`, and before what that was told.
-        """
-        self._conversation.own_adapters().add_converter(type_name, converter)
 
     async def execute(self, operation: str, parameters: Parameters = None) -> Cursor:
         """Run one statement with a new cursor, and return the cursor."""
@@ -200,36 +168,6 @@ class Connection:
 
         return Pipeline(self._line)
 
-    @property
-    def notices(self) -> deque[Notice]:
-        """The last hundred notices of the server, the oldest first."""
-        inbox = self._conversation.inbox
-        inbox.drain()
-        return inbox.notices
-
-    def add_notice_handler(self, handler: Callable[[Notice], object]) -> None:
-        """Have a function called with each notice, after the call during which it came.
-
-        What it raises comes out of that call.
-        """
-        self._conversation.inbox.notice_handlers.append(handler)
-        self._conversation.look_again()
-
-    def add_notification_handler(
-        self, handler: Callable[[Notification], object]
-    ) -> None:
-        """Have a function called with each notification.
-
-        The loop calls it as they come, or it is called after the call during which
-        they came. Without handlers they are kept until `notifications()` gives them.
-
-        Raises:
-            NotSupportedError: the database sends none.
-        """
-        self._require_server("notifications")
-        self._conversation.inbox.notification_handlers.append(handler)
-        self._conversation.look_again()
-
     def notifications(
         self, timeout: float | None = None, stop_after: int | None = None
     ) -> AsyncIterator[Notification]:
@@ -249,24 +187,6 @@ class Connection:
         from engineroom.aio.notifications import notifications
 
         return notifications(self._line, timeout, stop_after)
-
-    def _require_server(self, what: str) -> None:
-        if not self._conversation.is_server:
-            raise errors.NotSupportedError(
-                f"SQLite has no {what}", hint="PostgreSQL has them"
-            )
-
-    def xid(self, format_id: int, gtrid: str, bqual: str) -> Xid:
-        """Return the name of a two-phase transaction, as PEP 249 has it.
-
-        Raises:
-            NotSupportedError: the database has no two-phase commit.
-            Misuse: the parts cannot be a name.
-        """
-        from engineroom.connection.xid import Xid
-
-        self._require_server("two-phase transactions")
-        return Xid.from_parts(format_id, gtrid, bqual)
 
     async def tpc_begin(self, xid: Xid | str) -> None:
         """Begin a two-phase transaction; as `engineroom.Connection.tpc_begin()`."""
@@ -336,74 +256,6 @@ class Connection:
         Operations that came before are waited for.
         """
         await self._line.end()
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close()` was called, or the connection had to be given up."""
-        return self._handle.is_closed
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return self._handle.in_transaction
-
-    @property
-    def transaction_status(self) -> TransactionStatus:
-        """One of `idle`, `open`, `failed`, `lost` and `closed`."""
-        return self._conversation.transaction_status
-
-    @property
-    def info(self) -> ConnectionInfo:
-        """Facts about the connection."""
-        from engineroom.connection.info import ConnectionInfo
-
-        return ConnectionInfo(self._conversation)
-
-    @property
-    def isolation_level(self) -> str | None:
-        """How transactions that begin from now on are kept apart.
-
-        As `engineroom.Connection.isolation_level`.
-        """
-        return self._conversation.isolation_level
-
-    @isolation_level.setter
-    def isolation_level(self, level: str | None) -> None:
-        self._conversation.isolation_level = level
-
-    @property
-    def read_only(self) -> bool | None:
-        """Whether transactions that begin from now on may only read."""
-        return self._conversation.read_only
-
-    @read_only.setter
-    def read_only(self, is_on: bool | None) -> None:
-        self._conversation.read_only = is_on
-
-    @property
-    def deferrable(self) -> bool | None:
-        """Whether serializable transactions that only read wait for a good moment.
-
-        As `engineroom.Connection.deferrable`.
-        """
-        return self._conversation.deferrable
-
-    @deferrable.setter
-    def deferrable(self, is_on: bool | None) -> None:
-        self._conversation.deferrable = is_on
-
-    @property
-    def autocommit(self) -> bool:
-        """Whether each statement is its own transaction.
-
-        Setting it does not end a transaction that is open.
-        """
-        return self._autocommit
-
-    @autocommit.setter
-    def autocommit(self, is_on: bool) -> None:
-        self._handle.set_autocommit(is_on)
-        self._autocommit = is_on
 
     async def __aenter__(self) -> Connection:
         return self
