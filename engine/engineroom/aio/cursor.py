@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 from engineroom import errors
 from engineroom.dbapi import cursor as blocking
@@ -12,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import TracebackType
-    from typing import Any, NoReturn
+    from typing import Any
 
     from engineroom.aio.connection import Connection
     from engineroom.aio.line import Line
@@ -22,32 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Cursor"]
 
 _ALL = sys.maxsize
-
-
-class _ClosedReader:
-    """Stands where a closed cursor's reader was and refuses everything."""
-
-    __slots__ = ()
-    changes = -1
-    last_row_id = 0
-    has_result = is_running = False
-
-    def _refuse(self, *_: object) -> NoReturn:
-        raise errors.CursorClosed(
-            "The cursor is closed", hint="make another with `connection.cursor()`"
-        )
-
-    execute = resume = settle = load = take = executemany = arrow = _refuse
-
-    def columns(self) -> list[tuple[str, str | None, int, int, int]]:
-        """Describe nothing."""
-        return []
-
-    def close(self) -> None:
-        """Do nothing: closing twice is allowed."""
-
-
-_CLOSED: Any = _ClosedReader()
 
 
 class Cursor:
@@ -208,17 +181,7 @@ class Cursor:
             MissingExtra: pyarrow is not installed.
             NotOfDeclaredType: a value does not fit its column's Arrow type.
         """
-        try:
-            # Not an import statement: type checkers need not have the package.
-            pyarrow: Any = import_module("pyarrow")
-        except ImportError:
-            raise errors.MissingExtra(
-                "fetch_arrow_table()", "pyarrow", "arrow"
-            ) from None
-        reader = self._reader
-        return await self._line.run_in_thread(
-            lambda: pyarrow.table(blocking.ArrowResult(reader.arrow()))
-        )
+        return await self._line.run_in_thread(blocking.arrow_table, self._reader)
 
     @property
     def description(self) -> tuple[ColumnDescription, ...] | None:
@@ -254,7 +217,7 @@ class Cursor:
             self._reader.close()
         # Else the pipeline waits for the run, and then it goes.
         self._pipeline = None
-        self._reader = _CLOSED
+        self._reader = blocking.CLOSED
 
     def __aiter__(self) -> Cursor:
         return self

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         str, str, None, Union[int, None], Union[int, None], Union[int, None], None
     ]
 
-__all__ = ["ArrowResult", "Cursor", "describe"]
+__all__ = ["CLOSED", "ArrowResult", "Cursor", "arrow_table", "describe"]
 
 
 class _ClosedReader:
@@ -56,7 +56,7 @@ class _ClosedReader:
         """Do nothing: closing twice is allowed."""
 
 
-_CLOSED = _ClosedReader()
+CLOSED = _ClosedReader()
 
 
 def describe(reader: Reader) -> tuple[ColumnDescription, ...] | None:
@@ -103,6 +103,20 @@ class ArrowResult:
                 hint="run the query again, or keep the table made of the first reading",
             )
         return capsule
+
+
+def arrow_table(reader: Reader) -> Any:
+    """Return what is left of a reader's result as a `pyarrow.Table`.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    try:
+        # Not an import statement: type checkers need not have the package.
+        pyarrow: Any = import_module("pyarrow")
+    except ImportError:
+        raise errors.MissingExtra("fetch_arrow_table()", "pyarrow", "arrow") from None
+    return pyarrow.table(ArrowResult(reader.arrow()))
 
 
 class Cursor:
@@ -242,14 +256,7 @@ class Cursor:
         Raises:
             MissingExtra: pyarrow is not installed.
         """
-        try:
-            # Not an import statement: type checkers need not have the package.
-            pyarrow: Any = import_module("pyarrow")
-        except ImportError:
-            raise errors.MissingExtra(
-                "fetch_arrow_table()", "pyarrow", "arrow"
-            ) from None
-        return pyarrow.table(self.fetch_arrow())
+        return arrow_table(self._reader)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Return what is left of the result as a capsule with an Arrow stream."""
@@ -288,7 +295,7 @@ class Cursor:
             self._reader.close()
         # Else the pipeline waits for the run, and then it goes.
         self._pipeline = None
-        self._use(_CLOSED)
+        self._use(CLOSED)
 
     def __iter__(self) -> Iterator[Row]:
         return self._reader
