@@ -266,14 +266,7 @@ qe_status qe_connection_next_message(qe_connection *connection, const char **dat
 }
 
 qe_status qe_connection_poll(qe_connection *connection, qe_error *error) {
-  qe_status status;
-
-  qe__error_clear(error);
-  status = qe__connection_enter(connection, error);
-  if (status != QE_OK) return status;
-  status = qe__backend_poll(connection, error);
-  qe__connection_leave(connection);
-  return status;
+  return inside(connection, qe__backend_poll, error);
 }
 
 qe_status qe_connection_cancel(qe_connection *connection, int64_t *socket,

@@ -189,9 +189,11 @@ static qe_status take_over(qe_connection *connection, qe_error *error) {
   const char *strings = PQparameterStatus(pg, "standard_conforming_strings");
 
   if (left > 0) {
-    native->in = qe__realloc(NULL, left < 65536 ? 65536 : left);
+    int64_t capacity = left < QE_PG_RECEIVE_BYTES ? QE_PG_RECEIVE_BYTES : left;
+
+    native->in = qe__zalloc(capacity);
     if (!native->in) return qe__fail_memory(error, "receive buffer");
-    native->in_capacity = left < 65536 ? 65536 : left;
+    native->in_capacity = capacity;
     memcpy(native->in, pg->inBuffer + pg->inStart, (size_t)left);
     native->in_end = left;
     pg->inStart = pg->inCursor = pg->inEnd = 0;

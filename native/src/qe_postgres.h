@@ -22,6 +22,8 @@
 typedef struct pg_conn PGconn;
 typedef struct pg_cancel_conn PGcancelConn;
 
+/* The receive buffer at first; it grows for messages that are larger. */
+enum { QE_PG_RECEIVE_BYTES = 65536 };
 enum { QE_PG_NAME_SIZE = 32, QE_PG_TRANSACTION_SIZE = 96, QE_PG_SQLSTATE_SIZE = 5 };
 
 /* One column of what a prepared statement gives. */
@@ -62,7 +64,6 @@ typedef struct qe_pg_exchange {
   qe_pg_task task;
   bool is_held;    /* somebody will take it back; else it is free when it is done */
   bool is_done;    /* ReadyForQuery came, or the connection was lost */
-  bool is_copying; /* COPY data flows */
   bool has_parsed; /* a Parse was answered */
   bool is_shape_changed;    /* the fields are no longer those of prepared */
   bool is_fatal;            /* its error is the server's last word to us */
@@ -101,7 +102,6 @@ typedef struct qe_postgres {
   bool is_open;         /* the hand-shake is over */
   bool is_nameless;     /* statements are not kept on the server */
   bool is_drained;      /* the last read left nothing in the socket */
-  bool has_just_sent;   /* nothing can have come back yet */
   char transaction;     /* 'I' none, 'T' open, 'E' failed: the server's own letters */
   bool is_std_strings;  /* backslashes in plain string literals mean themselves */
   bool is_utf8;
@@ -140,7 +140,6 @@ typedef struct qe_postgres {
   qe_bytes messages; /* notices and notifications: int32 size and bytes each */
   int64_t messages_start;
   qe_bytes message; /* the one given last */
-  int64_t messages_dropped;
   char about[256];
 } qe_postgres;
 

@@ -93,10 +93,7 @@ static void keep_message(qe_postgres *native, char type, const message *in) {
   qe_bytes *kept = &native->messages;
   int32_t stored = (int32_t)size;
 
-  if (size > MESSAGES_MAX / 4) {
-    native->messages_dropped++;
-    return;
-  }
+  if (size > MESSAGES_MAX / 4) return;
   if (native->messages_start == kept->size) {
     native->messages_start = 0;
     kept->size = 0;
@@ -105,17 +102,13 @@ static void keep_message(qe_postgres *native, char type, const message *in) {
     int32_t oldest;
     memcpy(&oldest, kept->data + native->messages_start, sizeof oldest);
     native->messages_start += (int64_t)sizeof oldest + oldest;
-    native->messages_dropped++;
   }
   if (native->messages_start > MESSAGES_MAX) {
     kept->size -= native->messages_start;
     memmove(kept->data, kept->data + native->messages_start, (size_t)kept->size);
     native->messages_start = 0;
   }
-  if (!qe__bytes_reserve(kept, size + (int64_t)sizeof stored)) {
-    native->messages_dropped++;
-    return;
-  }
+  if (!qe__bytes_reserve(kept, size + (int64_t)sizeof stored)) return;
   (void)qe__pg_put(kept, &stored, sizeof stored);
   (void)qe__pg_put(kept, &type, 1);
   (void)qe__pg_put(kept, in->at, size - 1);
@@ -133,10 +126,11 @@ static void note_refusal(qe_connection *connection, const message *in) {
   const qe_pg_text *text = head->copy       ? qe__pg_copy_text_of(head->copy)
                            : head->prepared ? &head->prepared->text
                                             : NULL;
+  bool is_last = is_fatal(in);
   const char *position;
 
-  if (head->error.status != QE_OK && !is_fatal(in)) return;
-  head->is_fatal = is_fatal(in);
+  if (head->error.status != QE_OK && !is_last) return;
+  head->is_fatal = is_last;
   qe__pg_read_refusal(in->at, in->end - in->at, &head->error);
   head->error.was_sent = head->task != QE_PG_DESCRIBE && head->task != QE_PG_LEARN;
   position = find_field(in->at, in->end - in->at, 'P');
@@ -231,7 +225,6 @@ static qe_status take_complete(qe_connection *connection, message *in,
   int64_t rows;
 
   if (!tag) return garbled(connection, "The end of a statement is cut", error);
-  head->is_copying = false;
   if (head->begins_left > 0) {
     head->begins_left--;
     return QE_OK;

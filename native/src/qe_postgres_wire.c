@@ -12,8 +12,8 @@
 #include "qe_postgres.h"
 #include "qe_postgres_libpq.h"
 
-/* The receive buffer at first; it grows for messages that are larger. */
-enum { RECEIVE_BYTES = 65536, SHIFT_BYTES = 262144 };
+/* Written bytes that are given back while others still wait to be. */
+enum { SHIFT_BYTES = 262144 };
 /* Reads between two looks at the clock: a server that never stops sending must not keep
  * us beyond the timeout, though there is nothing to wait for. */
 enum { READS_BETWEEN_CHECKS = 64 };
@@ -168,7 +168,6 @@ qe_status qe__pg_flush(qe_connection *connection, qe_error *error) {
                            (size_t)(out->size - native->out_start));
     if (count > 0) {
       native->out_start += count;
-      native->has_just_sent = true;
     } else if (count == 0 || would_block()) {
       shift_out(native);
       return QE_WANT_WRITE;
@@ -192,17 +191,18 @@ static bool make_room(qe_postgres *native) {
     native->in_start = 0;
     native->in_end = unread;
   }
-  if (unread == 0 && native->in_capacity > 16 * RECEIVE_BYTES) {
+  if (unread == 0 && native->in_capacity > 16 * QE_PG_RECEIVE_BYTES) {
     qe__free(native->in); /* a large message has passed */
     native->in = NULL;
     native->in_capacity = 0;
   }
   if (native->in_end < native->in_capacity) return true;
-  grown = qe__realloc(native->in,
-                      native->in_capacity ? native->in_capacity * 2 : RECEIVE_BYTES);
+  grown = qe__realloc(
+      native->in, native->in_capacity ? native->in_capacity * 2 : QE_PG_RECEIVE_BYTES);
   if (!grown) return false;
   native->in = grown;
-  native->in_capacity = native->in_capacity ? native->in_capacity * 2 : RECEIVE_BYTES;
+  native->in_capacity =
+      native->in_capacity ? native->in_capacity * 2 : QE_PG_RECEIVE_BYTES;
   return true;
 }
 

@@ -22,6 +22,7 @@
 
 #include "qe_error.h"
 #include "qe_mem.h"
+#include "qe_wait.h"
 
 /* Steps of SQLite's virtual machine between two looks at the clock, a fraction of a
  * millisecond; and the time between two pulses, each of which takes the interpreter
@@ -51,13 +52,6 @@ qe_status qe_backend_bind_tls(qe_error *error) {
   return QE_OK;
 }
 
-static int64_t now_ms(void) {
-  struct timespec now;
-
-  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) return 0;
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void nap(int64_t milliseconds) {
   struct timespec left = {.tv_sec = 0, .tv_nsec = (long)milliseconds * 1000000};
   (void)nanosleep(&left, NULL);
@@ -68,11 +62,9 @@ static bool should_stop(qe_connection *connection) {
   qe_sqlite *native = qe__sqlite_of(connection);
   int64_t now;
 
-  if (atomic_load_explicit(&connection->is_interrupted, memory_order_relaxed)) {
-    return true;
-  }
+  if (qe__is_interrupted(connection)) return true;
   if (!connection->pulse) return false;
-  now = now_ms();
+  now = qe__now_ms();
   if (now - native->pulse_last_ms < PULSE_INTERVAL_MS) return false;
   native->pulse_last_ms = now;
   if (connection->pulse(connection->pulse_context)) return false;
@@ -91,7 +83,7 @@ static int on_progress(void *context) {
 static int on_busy(void *context, int count) {
   qe_connection *connection = context;
   qe_sqlite *native = qe__sqlite_of(connection);
-  int64_t now = now_ms();
+  int64_t now = qe__now_ms();
   int64_t left;
   int64_t rest = count < 5 ? 1 << count : NAP_MAX_MS;
 

@@ -4,6 +4,7 @@
 #include "qe_error.h"
 #include "qe_mem.h"
 #include "qe_sqlite.h"
+#include "qe_wait.h"
 
 /* Skips blanks and comments. */
 static const char *skip_blank(const char *at, const char *end) {
@@ -262,15 +263,11 @@ static qe_status read_row(sqlite3_stmt *native, qe_batch *batch, int32_t distanc
   return status;
 }
 
-static bool is_interrupted(const qe_statement *statement) {
-  return atomic_load_explicit(&statement->connection->is_interrupted,
-                              memory_order_relaxed);
-}
-
 /* Why a step failed. A wait for a lock that was stopped ends as SQLITE_BUSY, and a stop
  * between two steps as nothing at all: both are interruptions. */
 static qe_status step_failed(const qe_statement *statement, int code, qe_error *error) {
-  if (is_interrupted(statement)) return qe__sqlite_fail(NULL, SQLITE_INTERRUPT, error);
+  if (qe__is_interrupted(statement->connection))
+    return qe__sqlite_fail(NULL, SQLITE_INTERRUPT, error);
   return qe__sqlite_fail(qe__sqlite_of(statement->connection)->db, code, error);
 }
 
@@ -303,7 +300,8 @@ qe_status qe__backend_fill(qe_statement *statement, qe_batch *batch, int64_t max
     if (status == QE_OK) {
       status = read_row(native, batch, statement->value_distance, &bytes, error);
     }
-    if (is_interrupted(statement)) status = step_failed(statement, code, error);
+    if (qe__is_interrupted(statement->connection))
+      status = step_failed(statement, code, error);
   }
   if (status == QE_OK && code == SQLITE_ROW) return QE_OK;
   if (status == QE_OK && code != SQLITE_DONE) {
@@ -341,7 +339,7 @@ qe_status qe__backend_run_many(qe_statement *statement, const qe_value *values,
   for (; *rows_done < row_count && status == QE_OK; (*rows_done)++) {
     int code = run_once(native, values, statement->parameter_count);
 
-    if (code != SQLITE_OK || is_interrupted(statement)) {
+    if (code != SQLITE_OK || qe__is_interrupted(statement->connection)) {
       status = step_failed(statement, code, error);
       break;
     }
