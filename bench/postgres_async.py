@@ -153,7 +153,7 @@ class StepTimer:
     def __init__(self) -> None:
         self.longest = self.longest_cpu = 0.0
         steps: Any = asyncio.Handle  # Its _run() is the one place that all steps pass.
-        run_step = steps._run  # noqa: SLF001
+        run_step = steps._run  # noqa: SLF001 - asyncio has no public hook there
         clock, cpu = time.perf_counter, time.thread_time
 
         def run_timed(handle: Any) -> None:
@@ -162,7 +162,7 @@ class StepTimer:
             self.longest_cpu = max(self.longest_cpu, cpu() - start_cpu)
             self.longest = max(self.longest, clock() - start)
 
-        steps._run = run_timed  # noqa: SLF001
+        steps._run = run_timed  # noqa: SLF001 - likewise
 
 
 def longest_step(
