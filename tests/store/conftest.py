@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -11,36 +12,75 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engineroom.store import FolderTransport
+from engineroom.store.s3 import S3Transport
+from tests.store import servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from engineroom.store import Transport
 
 
-def _folder(root: Path) -> Transport:
-    return FolderTransport(root)
+@pytest.fixture(scope="session")
+def aws_environment() -> Iterator[None]:
+    """Give this process the servers' credentials, and nothing of its owner's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(name, os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_ACCESS_KEY_ID", servers.ACCESS_KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", servers.SECRET_KEY)
+        yield
 
 
-def _folder_without_links(root: Path) -> Transport:
-    return FolderTransport(root, hard_links=False)
+@pytest.fixture(scope="session")
+def seaweedfs(
+    tmp_path_factory: pytest.TempPathFactory,
+    aws_environment: None,  # noqa: ARG001 - asked for so that it is set
+) -> Iterator[str]:
+    """Give the endpoint of a SeaweedFS that all tests share."""
+    with servers.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as endpoint:
+        yield endpoint
 
 
-# A new transport is one line here, and then runs through every test of the store.
-TRANSPORTS: dict[str, Callable[[Path], Transport]] = {
-    "folder": _folder,
-    "folder without hard links": _folder_without_links,
-}
+@pytest.fixture(scope="session")
+def moto(
+    tmp_path_factory: pytest.TempPathFactory,
+    aws_environment: None,  # noqa: ARG001 - asked for so that it is set
+) -> Iterator[str]:
+    """Give the endpoint of a moto server that all tests share."""
+    with servers.moto(tmp_path_factory.mktemp("moto")) as endpoint:
+        yield endpoint
 
 
-@pytest.fixture(params=list(TRANSPORTS.values()), ids=list(TRANSPORTS))
+def s3_transport(endpoint: str, prefix: str) -> S3Transport:
+    """Give a transport for the tests' bucket, which does not wait for long."""
+    return S3Transport(
+        servers.BUCKET, prefix, endpoint_url=endpoint, tries=3, timeout_seconds=20.0
+    )
+
+
+# A new transport is one line here and in `make_transport`, and then runs through every
+# test of the store.
+TRANSPORTS = ("folder", "folder without hard links", "moto", "seaweedfs")
+
+
+@pytest.fixture(params=TRANSPORTS)
 def make_transport(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Callable[[], Transport]:
-    """Give a way to open the same place again, as another process would."""
-    make: Callable[[Path], Transport] = request.param
-    return lambda: make(tmp_path / "store")
+    """Give a way to open the same empty place again, as another process would."""
+    kind: str = request.param
+    if kind.startswith("folder"):
+        hard_links = kind == "folder"
+        return lambda: FolderTransport(tmp_path / "store", hard_links=hard_links)
+    endpoint: str = request.getfixturevalue(kind)
+    prefix = f"{secrets.token_hex(8)}/"
+    return lambda: s3_transport(endpoint, prefix)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engineroom.store import Transport
-    from engineroom.store.transport import Body, Stored
+    from engineroom.store.transport import Body, Entry, Stored
 
 # What the interpreter reports of a program's dealings with files (PEP 578).
 _FILE_EVENTS = {"open", "os.link", "os.mkdir", "os.remove", "os.rename", "os.scandir"}
@@ -42,11 +42,21 @@ class KillingTransport:
     def index_url(self) -> str:
         return self._inner.index_url
 
+    @property
+    def replaces_conditionally(self) -> bool:
+        return self._inner.replaces_conditionally
+
+    @property
+    def slash_pages(self) -> bool:
+        return self._inner.slash_pages
+
     def get(self, key: str) -> Stored | None:
         return self._inner.get(key)
 
-    def open(self, key: str) -> BinaryIO | None:
-        return self._inner.open(key)
+    def open(
+        self, key: str, *, start: int = 0, stop: int | None = None
+    ) -> BinaryIO | None:
+        return self._inner.open(key, start=start, stop=stop)
 
     def size(self, key: str) -> int | None:
         return self._inner.size(key)
@@ -63,14 +73,28 @@ class KillingTransport:
         self._count(is_done=True)
         return is_ours
 
+    def delete(self, key: str) -> None:
+        self._count(is_done=False)
+        self._inner.delete(key)
+        self._count(is_done=True)
+
     def list(self, prefix: str) -> Iterator[str]:
         return self._inner.list(prefix)
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        return self._inner.entries(prefix)
 
     def folders(self, prefix: str) -> Iterator[str]:
         return self._inner.folders(prefix)
 
     def sweep(self, *, older_than_seconds: float) -> tuple[str, ...]:
         return self._inner.sweep(older_than_seconds=older_than_seconds)
+
+    def now(self) -> float:
+        return self._inner.now()
+
+    def link(self, key: str, *, seconds: int) -> str | None:
+        return self._inner.link(key, seconds=seconds)
 
     def _count(self, *, is_done: bool) -> None:
         if not is_done:

@@ -1,4 +1,4 @@
-"""A reader of stores that shares no code with the store.
+"""A reader of stores that shares no code with the store but its transports.
 
 It starts where an installer starts, from the pages, and checks everything an installer
 would rely on. What it gives is what a user can install at this moment.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from engineroom.store import Transport
 
 
-def visible(root: Path, project: str = "widget") -> set[str]:
+def visible(place: Path | Transport, project: str = "widget") -> set[str]:
     """Give the file names a project's HTML page shows, after checking each one."""
-    page = root / "simple" / project / "index.html"
-    if not page.exists():
+    key = f"simple/{project}/index.html"
+    page = _read(place, key)
+    if page is None:
         return set()
-    text = page.read_text(encoding="utf-8")
+    text = page.decode()
     assert text.startswith("<!DOCTYPE html>"), "the page is whole at its start"
     assert text.rstrip().endswith("-->"), "the page is whole at its end"
     names = set()
@@ -30,40 +33,43 @@ def visible(root: Path, project: str = "widget") -> set[str]:
         sha256 = fragment.partition("=")[2]
         assert fragment == f"sha256={sha256}"
         metadata = attributes["data-core-metadata"].partition("=")[2]
-        _check_file(page.parent / unquote(address), sha256, metadata)
+        _check_file(place, _key(key, address), sha256, metadata)
         names.add(name)
     return names
 
 
-def visible_json(root: Path, project: str = "widget") -> set[str]:
+def visible_json(place: Path | Transport, project: str = "widget") -> set[str]:
     """Give the file names a project's JSON page shows, after checking each one."""
-    page = root / "json" / project / "index.json"
-    if not page.exists():
+    key = f"json/{project}/index.json"
+    page = _read(place, key)
+    if page is None:
         return set()
-    document: dict[str, Any] = json.loads(page.read_bytes())
+    document: dict[str, Any] = json.loads(page)
     assert document["name"] == project
     names = set()
     for file in document["files"]:
-        path = page.parent / unquote(file["url"])
-        assert path.stat().st_size == file["size"]
-        _check_file(path, file["hashes"]["sha256"], file["core-metadata"]["sha256"])
+        wheel = _key(key, file["url"])
+        data = _check_file(
+            place, wheel, file["hashes"]["sha256"], file["core-metadata"]["sha256"]
+        )
+        assert len(data) == file["size"]
         names.add(file["filename"])
     return names
 
 
-def listed(root: Path) -> set[str]:
+def listed(place: Path | Transport) -> set[str]:
     """Give the projects that the page of all projects shows."""
-    page = root / "simple" / "index.html"
-    if not page.exists():
-        return set()
-    return {name for _, name in _links(page.read_text(encoding="utf-8"))}
+    page = _read(place, "simple/index.html")
+    return set() if page is None else {name for _, name in _links(page.decode())}
 
 
-def tree(root: Path) -> dict[str, bytes]:
+def tree(place: Path | Transport) -> dict[str, bytes]:
     """Give every object in a store, without the writers' own hidden files."""
+    if not isinstance(place, Path):
+        return {key: _whole(place, key) for key in sorted(place.list(""))}
     return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
+        path.relative_to(place).as_posix(): path.read_bytes()
+        for path in sorted(place.rglob("*"))
         if path.is_file() and not path.name.startswith(".engineroom-")
     }
 
@@ -73,10 +79,33 @@ def leftovers(root: Path) -> set[str]:
     return {path.name for path in root.rglob(".engineroom-tmp-*")}
 
 
-def _check_file(path: Path, sha256: str, metadata_sha256: str) -> None:
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
-    metadata = path.with_name(f"{path.name}.metadata").read_bytes()
+def _read(place: Path | Transport, key: str) -> bytes | None:
+    if isinstance(place, Path):
+        path = place / key
+        return path.read_bytes() if path.exists() else None
+    stored = place.get(key)
+    return None if stored is None else stored.data
+
+
+def _whole(place: Path | Transport, key: str) -> bytes:
+    data = _read(place, key)
+    assert data is not None, f"{key} is there"
+    return data
+
+
+def _key(page: str, address: str) -> str:
+    """Follow an address of a page as installers do, to a key."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page), unquote(address)))
+
+
+def _check_file(
+    place: Path | Transport, key: str, sha256: str, metadata_sha256: str
+) -> bytes:
+    data = _whole(place, key)
+    assert hashlib.sha256(data).hexdigest() == sha256
+    metadata = _whole(place, f"{key}.metadata")
     assert hashlib.sha256(metadata).hexdigest() == metadata_sha256
+    return data
 
 
 def _links(text: str) -> list[tuple[dict[str, str], str]]:

@@ -1,16 +1,33 @@
-"""Static web servers on loopback, as people put in front of a folder."""
+"""Servers on loopback: static ones, as people put in front of a folder, and S3's."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+import subprocess
+import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+BUCKET = "wheels"
+ACCESS_KEY = "testkey"
+SECRET_KEY = "testsecret"
+
+_START_SECONDS = 60.0
 
 
 class _JsonIndexHandler(SimpleHTTPRequestHandler):
@@ -46,3 +63,97 @@ def serve_json(root: Path) -> Iterator[tuple[str, list[str]]]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def program(name: str) -> str:
+    """Give the path of a program of this Python's environment, or skip the test."""
+    found = shutil.which(name, path=os.path.dirname(sys.executable))
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Give ports that nothing listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextmanager
+def seaweedfs(folder: Path) -> Iterator[str]:
+    """Run a real S3 server that keeps its objects in a folder; give its endpoint."""
+    listen = [
+        f"{part}.port{kind}"
+        for part in ("s3", "filer", "master", "volume", "admin")
+        for kind in ("", ".grpc")
+    ]
+    ports = free_ports(len(listen))
+    command = [
+        program("weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1", f"-bucket={BUCKET}", "-master.telemetry=false",
+        "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        *(f"-{name}={port}" for name, port in zip(listen, ports)),
+    ]  # fmt: skip
+    with _running(command, folder, f"http://127.0.0.1:{ports[0]}") as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def moto(folder: Path) -> Iterator[str]:
+    """Run moto's S3 server, which keeps everything in memory; give its endpoint."""
+    [port] = free_ports(1)
+    command = [program("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with _running(command, folder, f"http://127.0.0.1:{port}") as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, endpoint: str) -> Iterator[str]:
+    """Run a server from when it takes objects until the end of the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {
+        **os.environ,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    }
+    with open(folder / "server.log", "wb") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log
+        )
+    try:
+        _wait_until_it_takes_objects(server, folder, endpoint)
+        yield endpoint
+    finally:
+        # Killed: the polite way takes SeaweedFS three seconds, and nothing is kept.
+        server.kill()
+        server.wait()
+
+
+def _wait_until_it_takes_objects(
+    server: subprocess.Popen[bytes], folder: Path, endpoint: str
+) -> None:
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=1),
+    )
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            if BUCKET not in {b["Name"] for b in client.list_buckets()["Buckets"]}:
+                client.create_bucket(Bucket=BUCKET)
+            client.put_object(Bucket=BUCKET, Key="started", Body=b"x")
+        except (BotoCoreError, ClientError):
+            log = (folder / "server.log").read_text(errors="replace")
+            assert server.poll() is None, log
+            assert time.monotonic() < deadline, log
+            time.sleep(0.05)
+        else:
+            client.close()
+            return

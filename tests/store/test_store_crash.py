@@ -64,18 +64,17 @@ def test_a_first_publish_is_eight_writes_in_this_order(tmp_path: Path) -> None:
 def test_a_first_publish_killed_at_a_write_shows_nothing_or_all(
     transport: Transport, tmp_path: Path, write: int, is_done: bool
 ) -> None:
-    root = tmp_path / "store"
     wheel = make_wheel(tmp_path)
     assert _publish_dying(transport, wheel, write, is_done) == write
     has_html = write > HTML or (write == HTML and is_done)
     has_json = write > JSON or (write == JSON and is_done)
-    assert visible(root) == ({ONE} if has_html else set())
-    assert visible_json(root) == ({ONE} if has_json else set())
+    assert visible(transport) == ({ONE} if has_html else set())
+    assert visible_json(transport) == ({ONE} if has_json else set())
     published = publish(transport, [wheel])
     is_committed = write > ENTRY or (write == ENTRY and is_done)
     assert bool(published.commits[0].new) is not is_committed
-    assert visible(root) == visible_json(root) == {ONE}
-    assert listed(root) == {"widget"}
+    assert visible(transport) == visible_json(transport) == {ONE}
+    assert listed(transport) == {"widget"}
     assert published.commits[0].number == 1
     assert repair(transport).pages == ()
     assert repair(transport).problems == ()
@@ -86,17 +85,16 @@ def test_a_first_publish_killed_at_a_write_shows_nothing_or_all(
 def test_a_later_publish_killed_at_a_write_is_finished_by_repair(
     transport: Transport, tmp_path: Path, write: int, is_done: bool
 ) -> None:
-    root = tmp_path / "store"
     publish(transport, [make_wheel(tmp_path)])
     _publish_dying(transport, make_wheel(tmp_path, version="2.0"), write, is_done)
-    for shown in (visible(root), visible_json(root)):
+    for shown in (visible(transport), visible_json(transport)):
         assert shown in ({ONE}, {ONE, TWO})
     outcome = repair(transport)
     assert outcome.problems == ()
     # Blob, metadata, entry: from its entry on, a publish has happened.
     is_committed = write > 3 or (write == 3 and is_done)
-    assert visible(root) == ({ONE, TWO} if is_committed else {ONE})
-    assert visible_json(root) == visible(root)
+    assert visible(transport) == ({ONE, TWO} if is_committed else {ONE})
+    assert visible_json(transport) == visible(transport)
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
@@ -104,14 +102,13 @@ def test_a_later_publish_killed_at_a_write_is_finished_by_repair(
 def test_another_publisher_carries_on_where_one_was_killed(
     transport: Transport, tmp_path: Path, write: int, is_done: bool
 ) -> None:
-    root = tmp_path / "store"
     publish(transport, [make_wheel(tmp_path)])
     _publish_dying(transport, make_wheel(tmp_path, version="2.0"), write, is_done)
     publish(transport, [make_wheel(tmp_path, version="3.0")])
     three = "widget-3.0-py3-none-any.whl"
     is_committed = write > 3 or (write == 3 and is_done)
     expected = {ONE, TWO, three} if is_committed else {ONE, three}
-    assert visible(root) == visible_json(root) == expected
+    assert visible(transport) == visible_json(transport) == expected
     assert repair(transport).pages == ()
 
 

@@ -40,6 +40,8 @@
         │   └── CheckPathMissing, CheckNeedsGit, CheckUnwritable
         └── StoreError                   ER3000  the artifact store
             ├── StoreAddressInvalid, StoreMissing, StoreUnreadable, ...
+            ├── RemoteError          ER3010  a bucket
+            │   └── BucketMissing, RemoteForbidden, RemoteUnreachable, ...
             ├── FetchError           ER3200  `engineroom fetch`
             │   ├── SourceFailed     ER3210
             │   │   └── SourceForbidden, SourceTlsFailed, DownloadHashWrong, ...
@@ -123,6 +125,28 @@ if TYPE_CHECKING:
     from engineroom.errors.query import UsedByAnotherLoop as UsedByAnotherLoop
     from engineroom.errors.query import UsedByAnotherThread as UsedByAnotherThread
     from engineroom.errors.query import ValueTooBig as ValueTooBig
+    from engineroom.errors.remote import BucketMissing as BucketMissing
+    from engineroom.errors.remote import ObjectTooBig as ObjectTooBig
+    from engineroom.errors.remote import RegionWrong as RegionWrong
+    from engineroom.errors.remote import RemoteBusy as RemoteBusy
+    from engineroom.errors.remote import RemoteBytesWrong as RemoteBytesWrong
+    from engineroom.errors.remote import RemoteClockWrong as RemoteClockWrong
+    from engineroom.errors.remote import (
+        RemoteCredentialsExpired as RemoteCredentialsExpired,
+    )
+    from engineroom.errors.remote import (
+        RemoteCredentialsMissing as RemoteCredentialsMissing,
+    )
+    from engineroom.errors.remote import (
+        RemoteCredentialsWrong as RemoteCredentialsWrong,
+    )
+    from engineroom.errors.remote import RemoteError as RemoteError
+    from engineroom.errors.remote import RemoteForbidden as RemoteForbidden
+    from engineroom.errors.remote import RemoteFull as RemoteFull
+    from engineroom.errors.remote import RemoteServerFailed as RemoteServerFailed
+    from engineroom.errors.remote import RemoteTimedOut as RemoteTimedOut
+    from engineroom.errors.remote import RemoteTlsFailed as RemoteTlsFailed
+    from engineroom.errors.remote import RemoteUnreachable as RemoteUnreachable
     from engineroom.errors.sqlstates import *  # noqa: F403 - likewise
     from engineroom.errors.store import FileNameTaken as FileNameTaken
     from engineroom.errors.store import PagesBehind as PagesBehind
@@ -266,6 +290,24 @@ _AREAS = {
         "UsedByAnotherLoop",
         "UsedByAnotherThread",
         "ValueTooBig",
+    ),
+    "remote": (
+        "BucketMissing",
+        "ObjectTooBig",
+        "RegionWrong",
+        "RemoteBusy",
+        "RemoteBytesWrong",
+        "RemoteClockWrong",
+        "RemoteCredentialsExpired",
+        "RemoteCredentialsMissing",
+        "RemoteCredentialsWrong",
+        "RemoteError",
+        "RemoteForbidden",
+        "RemoteFull",
+        "RemoteServerFailed",
+        "RemoteTimedOut",
+        "RemoteTlsFailed",
+        "RemoteUnreachable",
     ),
     "sqlstates": (
         "ActiveTransaction",

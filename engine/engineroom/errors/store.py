@@ -30,7 +30,8 @@ class StoreAddressInvalid(StoreError):
         self.reason = reason
         super().__init__(
             f"Store address `{address}` cannot be used: {reason}",
-            hint="give a folder, such as `--store ./wheels`",
+            hint="give a folder, such as `--store ./wheels`, or a bucket, such as"
+            " `--store s3://bucket/prefix`",
         )
 
 

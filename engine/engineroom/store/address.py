@@ -3,33 +3,76 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from engineroom.errors import StoreAddressInvalid, StoreMissing
+from engineroom.store import keys
 from engineroom.store.folder import FolderTransport
+from engineroom.store.s3 import S3Transport
 
 if TYPE_CHECKING:
     from engineroom.store.transport import Transport
 
 __all__ = ["open_store"]
 
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
-def open_store(address: str) -> Transport:
-    """Give the transport for an address: a folder's path, or a `file://` address.
 
-    Nothing is read or made yet, except that a file in the folder's place is refused.
+def open_store(
+    address: str, *, endpoint_url: str | None = None, region: str | None = None
+) -> Transport:
+    """Give the transport for an address; nothing is asked, read or made yet.
+
+    Args:
+        address: a folder's path, a `file://` address, or `s3://bucket/prefix`.
+        endpoint_url: the server of a bucket that is not the region's own.
+        region: a bucket's region; None takes boto3's usual choice.
 
     Raises:
-        StoreAddressInvalid: when it is neither.
+        StoreAddressInvalid: when it is none of these.
         StoreMissing: when a file is where the folder should be.
+        MissingExtra: when boto3 is needed and not installed.
     """
+    if address.startswith("s3://"):
+        return _bucket(address, endpoint_url, region)
     path = Path(_folder_of(address))
     if os.path.lexists(path) and not path.is_dir():
         raise StoreMissing(address, "a file is there, not a folder")
     return FolderTransport(path)
+
+
+def _bucket(address: str, endpoint_url: str | None, region: str | None) -> Transport:
+    bucket, _, path = address[len("s3://") :].partition("/")
+    path = path.rstrip("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise StoreAddressInvalid(address, f"`{bucket}` is no name of a bucket")
+    if path and not keys.is_safe(path):
+        raise StoreAddressInvalid(
+            address, "what follows the bucket is no plain path of letters and digits"
+        )
+    _check_endpoint(endpoint_url)
+    return S3Transport(
+        bucket, f"{path}/" if path else "", endpoint_url=endpoint_url, region=region
+    )
+
+
+def _check_endpoint(url: str | None) -> None:
+    if url is None:
+        return
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        # Not shown: what stands there may be a password.
+        raise StoreAddressInvalid(
+            f"{parts.scheme}://…@{parts.hostname}",
+            "an endpoint has no user and password; credentials come from AWS_PROFILE"
+            " or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise StoreAddressInvalid(url, "an endpoint is `https://host` or `http://host`")
 
 
 def _folder_of(address: str) -> str:

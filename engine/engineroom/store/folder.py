@@ -13,19 +13,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import secrets
 import sys
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from engineroom.errors import StoreBusy, StoreUnreadable, StoreUnwritable
 from engineroom.store import keys
-from engineroom.store.transport import Stored
+from engineroom.store.transport import Entry, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
+
+    from _typeshed import WriteableBuffer
 
     from engineroom.store.transport import Body
 
@@ -73,6 +76,16 @@ class FolderTransport:
         """A `file://` address that pip and uv take as `--index-url`."""
         return f"{self.root.absolute().as_uri()}/simple/"
 
+    @property
+    def replaces_conditionally(self) -> bool:
+        """True: versions are compared under the lock."""
+        return True
+
+    @property
+    def slash_pages(self) -> bool:
+        """False: a file system has folders under such names."""
+        return False
+
     def get(self, key: str) -> Stored | None:
         """Read an object whole, or give None when it is absent."""
         file = self.open(key)
@@ -82,14 +95,19 @@ class FolderTransport:
             data = file.read()
         return Stored(data, hashlib.sha256(data).hexdigest())
 
-    def open(self, key: str) -> BinaryIO | None:
-        """Open an object for reading, or give None when it is absent."""
+    def open(
+        self, key: str, *, start: int = 0, stop: int | None = None
+    ) -> BinaryIO | None:
+        """Open an object, or a part of it, or give None when it is absent."""
         path = self._path(key)
         with _reading(path):
             try:
-                return open(path, "rb")
+                whole = io.FileIO(path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
+            whole.seek(start)
+        raw = whole if stop is None else _Part(whole, max(stop - start, 0))
+        return cast("BinaryIO", io.BufferedReader(raw))
 
     def size(self, key: str) -> int | None:
         """Give an object's size, or None when it is absent."""
@@ -139,19 +157,38 @@ class FolderTransport:
         finally:
             _remove(temporary)
 
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is absent is fine.
+
+        The folders above it stay, even empty: removing one could meet a writer that has
+        just made sure it is there.
+        """
+        path = self._path(key)
+        with _writing(path):
+            try:
+                os.unlink(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            _flush_folder(os.path.dirname(path))
+
     def list(self, prefix: str) -> Iterator[str]:
         """Give the keys under a prefix; links to folders are not followed."""
-        for entry in self._entries(prefix):
-            if entry.name.startswith((_TEMPORARY_PREFIX, _LOCK_NAME)):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from self.list(f"{prefix}{entry.name}/")
-            else:
-                yield f"{prefix}{entry.name}"
+        for key, _ in self._files(prefix):
+            yield key
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Give what a listing tells of each object; a folder knows no versions."""
+        for key, file in self._files(prefix):
+            with _reading(file.path):
+                try:
+                    status = file.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # Removed since it was listed.
+            yield Entry(key, status.st_size, status.st_mtime, None)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Give the names of the folders right under a prefix."""
-        for entry in self._entries(prefix):
+        for entry in self._scan(prefix):
             if entry.is_dir(follow_symlinks=False):
                 yield entry.name
 
@@ -160,7 +197,7 @@ class FolderTransport:
         if not os.path.isdir(self.root):
             return ()
         removed: list[str] = []
-        now = self._now()
+        now = self.now()
         for folder, _, names in os.walk(self.root):
             for name in names:
                 path = os.path.join(folder, name)
@@ -172,13 +209,42 @@ class FolderTransport:
                         removed.append(os.path.relpath(path, self.root))
         return tuple(removed)
 
+    def now(self) -> float:
+        """Give the time by the clock that stamps this folder's files.
+
+        On a network share that is the server's, so a file is made and looked at.
+        """
+        with _writing(str(self.root)):
+            _make_folders(str(self.root))
+        path = os.path.join(self.root, f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+        with _writing(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                return os.fstat(descriptor).st_mtime
+            finally:
+                os.close(descriptor)
+                _remove(path)
+
+    def link(self, key: str, *, seconds: int) -> None:  # noqa: ARG002 - the protocol's
+        """Give nothing: a folder has no addresses that end after a while."""
+        return
+
     def _path(self, key: str) -> str:
         # Keys come from names that were checked; this guards against our own slips.
         if not keys.is_safe(key):
             raise ValueError(f"not a safe key: {key!r}")
         return os.path.join(self.root, *key.split("/"))
 
-    def _entries(self, prefix: str) -> Iterator[os.DirEntry[str]]:
+    def _files(self, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        for entry in self._scan(prefix):
+            if entry.name.startswith((_TEMPORARY_PREFIX, _LOCK_NAME)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._files(f"{prefix}{entry.name}/")
+            else:
+                yield f"{prefix}{entry.name}", entry
+
+    def _scan(self, prefix: str) -> Iterator[os.DirEntry[str]]:
         path = os.path.join(self.root, *prefix.split("/")[:-1])
         with _reading(path):
             try:
@@ -245,16 +311,27 @@ class FolderTransport:
         finally:
             os.close(descriptor)
 
-    def _now(self) -> float:
-        """The time by the clock that stamps this folder's files."""
-        path = os.path.join(self.root, f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}")
-        with _writing(path):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-            try:
-                return os.fstat(descriptor).st_mtime
-            finally:
-                os.close(descriptor)
-                _remove(path)
+
+class _Part(io.RawIOBase):
+    """A file from where it stands, for so many bytes; closing it closes the file."""
+
+    def __init__(self, file: io.FileIO, size_bytes: int) -> None:
+        super().__init__()
+        self._file = file
+        self._left_bytes = size_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)[: self._left_bytes]
+        count = self._file.readinto(view) or 0
+        self._left_bytes -= count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @contextlib.contextmanager

@@ -1,9 +1,10 @@
-"""What a store asks of the place it is kept in: seven primitives, and no more.
+"""What a store asks of the place it is kept in: a dozen primitives, and no more.
 
 A transport knows keys and bytes and nothing of wheels, journals or pages. Everything
-safe about publishing rests on two promises: `put_if_absent` has one winner however many
-try, and `replace` changes a page only from the version the caller has read. A new
-transport is right when it passes tests/store/test_transport.py.
+safe about publishing rests on one promise: `put_if_absent` has one winner however many
+try. `replace` helps: where the place can compare, it changes a page only from the
+version the caller has read. A new transport is right when it passes
+tests/store/test_store_transport.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["CHUNK_BYTES", "Body", "BytesBody", "FileBody", "Stored", "Transport"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Body",
+    "BytesBody",
+    "Entry",
+    "FileBody",
+    "Stored",
+    "Transport",
+]
 
 CHUNK_BYTES = 1 << 20
 
@@ -111,10 +120,28 @@ class Stored:
     version: str
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An object as a listing tells of it.
+
+    Attributes:
+        key: where it is.
+        size_bytes: how many bytes it has.
+        modified_seconds: when it was last written, by the clock of `Transport.now`.
+        version: what `Stored.version` of these bytes is, where a listing tells it.
+    """
+
+    key: str
+    size_bytes: int
+    modified_seconds: float
+    version: str | None
+
+
 class Transport(Protocol):
     """A place that keeps objects under keys.
 
-    Every method raises `StoreUnreadable` or `StoreUnwritable` when the place fails.
+    Every method may be called from several threads at once, and raises `StoreError`
+    when the place fails.
     """
 
     @property
@@ -127,14 +154,33 @@ class Transport(Protocol):
         """The address of the page of all projects, as installers take it."""
         ...
 
+    @property
+    def replaces_conditionally(self) -> bool:
+        """Whether `replace` compares; else its callers read back what they wrote."""
+        ...
+
+    @property
+    def slash_pages(self) -> bool:
+        """Whether a key may end in `/`, as the addresses that installers ask for do."""
+        ...
+
     def get(self, key: str) -> Stored | None:
         """Read a small object whole, or give None when it is absent."""
         ...
 
-    def open(self, key: str) -> BinaryIO | None:
+    def open(
+        self, key: str, *, start: int = 0, stop: int | None = None
+    ) -> BinaryIO | None:
         """Open an object of any size for reading, or give None when it is absent.
 
-        The caller closes it.
+        Args:
+            key: the object.
+            start: the first byte to read, from 0.
+            stop: the byte to end before; None reads to the end. As with a slice, what
+                lies beyond the end is empty.
+
+        Returns:
+            A file that the caller closes.
         """
         ...
 
@@ -145,8 +191,10 @@ class Transport(Protocol):
     def put_if_absent(self, key: str, body: Body) -> bool:
         """Create an object whole, or leave what is there.
 
-        Of any number of callers at once exactly one is told True. When this returns,
-        the object is durable, whoever made it.
+        Of any number of callers at once at most one is told True. When this returns,
+        the object is there and durable, whoever made it: False may also mean that an
+        earlier try within this very call made it and the answer was lost. A caller to
+        whom that matters has something of its own in the bytes, and reads them.
         """
         ...
 
@@ -159,12 +207,21 @@ class Transport(Protocol):
             expected: the version to be replaced; None when it must be absent.
 
         Returns:
-            False, with nothing changed, when the object is not as expected any more.
+            False when the object is not as expected any more; as with `put_if_absent`,
+            an earlier try within this call may be what changed it.
         """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is absent is fine."""
         ...
 
     def list(self, prefix: str) -> Iterator[str]:
         """Give the keys under a prefix (empty, or ending in `/`), in no set order."""
+        ...
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """Give what a listing tells of each object under a prefix, in no set order."""
         ...
 
     def folders(self, prefix: str) -> Iterator[str]:
@@ -175,5 +232,16 @@ class Transport(Protocol):
         """Remove what writers that died left half-written; tell what was removed.
 
         Such things are never visible as objects. Age guards the writers still at work.
+        """
+        ...
+
+    def now(self) -> float:
+        """Give the time, in seconds, by the clock that stamps `modified_seconds`."""
+        ...
+
+    def link(self, key: str, *, seconds: int) -> str | None:
+        """Give an address that anyone may read an object from for a while.
+
+        None where the place has no such thing. It is a secret for as long as it works.
         """
         ...
