@@ -42,6 +42,8 @@
             ├── StoreAddressInvalid, StoreMissing, StoreUnreadable, ...
             ├── RemoteError          ER3010  a bucket
             │   └── BucketMissing, RemoteForbidden, RemoteUnreachable, ...
+            ├── SigningError         ER3400  signatures and keys of a store
+            │   └── SignatureWrong, SignatureExpired, KeyUnknown, PageNotSigned, ...
             ├── FetchError           ER3200  `engineroom fetch`
             │   ├── SourceFailed     ER3210
             │   │   └── SourceForbidden, SourceTlsFailed, DownloadHashWrong, ...
@@ -52,8 +54,9 @@
                 └── FileNameTaken        ER3110
 
 A code is never given to a second meaning: 1xxx load and platform, 2xxx connection
-and query, 3xxx store, publish and fetch. Fields come first and the sentence is made
-from them, so that a caller can act on `error.path` and never has to read the words.
+and query, 3xxx store, publish, fetch and signing. Fields come first and the sentence is
+made from them, so that a caller can act on `error.path` and never has to read the
+words.
 
 The base and PEP 249's classes are here; the rest lies in one file for each area and is
 imported when a name of it is first used, because seventy classes cost a fifth of the
@@ -147,6 +150,26 @@ if TYPE_CHECKING:
     from engineroom.errors.remote import RemoteTimedOut as RemoteTimedOut
     from engineroom.errors.remote import RemoteTlsFailed as RemoteTlsFailed
     from engineroom.errors.remote import RemoteUnreachable as RemoteUnreachable
+    from engineroom.errors.signing import AttestationWrong as AttestationWrong
+    from engineroom.errors.signing import HeadRolledBack as HeadRolledBack
+    from engineroom.errors.signing import HeadSwapped as HeadSwapped
+    from engineroom.errors.signing import KeyRetired as KeyRetired
+    from engineroom.errors.signing import KeySetMissing as KeySetMissing
+    from engineroom.errors.signing import KeySetTaken as KeySetTaken
+    from engineroom.errors.signing import KeySetWrong as KeySetWrong
+    from engineroom.errors.signing import KeyUnknown as KeyUnknown
+    from engineroom.errors.signing import KeyUnusable as KeyUnusable
+    from engineroom.errors.signing import MemoryUnusable as MemoryUnusable
+    from engineroom.errors.signing import NotVouchedFor as NotVouchedFor
+    from engineroom.errors.signing import PageNotSigned as PageNotSigned
+    from engineroom.errors.signing import PinInvalid as PinInvalid
+    from engineroom.errors.signing import PinUnmatched as PinUnmatched
+    from engineroom.errors.signing import SignatureExpired as SignatureExpired
+    from engineroom.errors.signing import SignatureMissing as SignatureMissing
+    from engineroom.errors.signing import SignatureTooEarly as SignatureTooEarly
+    from engineroom.errors.signing import SignatureWrong as SignatureWrong
+    from engineroom.errors.signing import SignerMissing as SignerMissing
+    from engineroom.errors.signing import SigningError as SigningError
     from engineroom.errors.sqlstates import *  # noqa: F403 - likewise
     from engineroom.errors.store import FileNameTaken as FileNameTaken
     from engineroom.errors.store import PagesBehind as PagesBehind
@@ -186,7 +209,12 @@ if TYPE_CHECKING:
     from engineroom.errors.targets import UnknownTarget as UnknownTarget
 
 _AREAS = {
-    "check": ("CheckError", "CheckNeedsGit", "CheckPathMissing", "CheckUnwritable"),
+    "check": (
+        "CheckError",
+        "CheckNeedsGit",
+        "CheckPathMissing",
+        "CheckUnwritable",
+    ),
     "fetch": (
         "DownloadBroken",
         "DownloadHashWrong",
@@ -205,10 +233,10 @@ _AREAS = {
         "SourceNotFound",
         "SourceProxyFailed",
         "SourceServerFailed",
+        "SourcesFailed",
         "SourceTimedOut",
         "SourceTlsFailed",
         "SourceUnreachable",
-        "SourcesFailed",
         "TargetNotOffered",
     ),
     "load": (
@@ -225,9 +253,9 @@ _AREAS = {
         "CheckOptionViolation",
         "ConfigurationError",
         "ConnectFailed",
-        "ConnectTimedOut",
         "ConnectionLost",
         "ConnectionTrouble",
+        "ConnectTimedOut",
         "DependentPrivileges",
         "DiagnosticsError",
         "ExternalInvocationFailed",
@@ -309,6 +337,28 @@ _AREAS = {
         "RemoteTlsFailed",
         "RemoteUnreachable",
     ),
+    "signing": (
+        "AttestationWrong",
+        "HeadRolledBack",
+        "HeadSwapped",
+        "KeyRetired",
+        "KeySetMissing",
+        "KeySetTaken",
+        "KeySetWrong",
+        "KeyUnknown",
+        "KeyUnusable",
+        "MemoryUnusable",
+        "NotVouchedFor",
+        "PageNotSigned",
+        "PinInvalid",
+        "PinUnmatched",
+        "SignatureExpired",
+        "SignatureMissing",
+        "SignatureTooEarly",
+        "SignatureWrong",
+        "SignerMissing",
+        "SigningError",
+    ),
     "sqlstates": (
         "ActiveTransaction",
         "AdminShutdown",
@@ -318,8 +368,8 @@ _AREAS = {
         "CharacterNotInRepertoire",
         "CheckViolation",
         "CrashShutdown",
-        "DataCorrupted",
         "DatabaseDropped",
+        "DataCorrupted",
         "DatatypeMismatch",
         "DatetimeOverflow",
         "DeadlockDetected",
@@ -333,9 +383,9 @@ _AREAS = {
         "ForeignKeyViolation",
         "IdleInTransactionTimeout",
         "IdleSessionTimeout",
-        "InFailedTransaction",
         "IndeterminateDatatype",
         "IndexCorrupted",
+        "InFailedTransaction",
         "InsufficientPrivilege",
         "InvalidDatetimeFormat",
         "InvalidParameterValue",
