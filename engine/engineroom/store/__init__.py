@@ -11,7 +11,8 @@ from engineroom.store.derive import Repair, find_project, list_projects, repair
 from engineroom.store.folder import FolderTransport
 from engineroom.store.identity import Identity, ensure_store, read_store
 from engineroom.store.journal import Engine, File, Project, read_project
-from engineroom.store.publish import Commit, Published, publish, utc_text
+from engineroom.store.publish import Commit, Published, publish
+from engineroom.store.times import utc_text
 from engineroom.store.transport import Transport
 from engineroom.store.wheel import Wheel, inspect_wheel
 

@@ -4,11 +4,14 @@ A key is a relative path of plain segments, the same for a folder and for a buck
 drawing is the layout; docs/concepts/store-and-index.md tells why it is so.
 
     store.json                                        the store's name; once
+    keys/<4 digits>.json                              sets of signing keys; once
     blobs/sha256/<2 hex>/<64 hex>/<file>              a wheel's bytes; once
     blobs/sha256/<2 hex>/<64 hex>/<file>.metadata     its METADATA (PEP 658); once
     journal/<project>/<12 digits>.json                one commit; once; the only truth
     simple/index.html  simple/<project>/index.html    derived pages, PEP 503
     json/index.json    json/<project>/index.json      derived pages, PEP 691
+    heads/<project>.json                              a journal's end and its pages
+    head.json                                         the names of all projects
 """
 
 from __future__ import annotations
@@ -16,22 +19,26 @@ from __future__ import annotations
 import re
 
 __all__ = [
+    "HEAD_ROOT",
     "HTML_ROOT",
     "IDENTITY",
     "JOURNALS",
     "JSON_ROOT",
     "PAGE_FOLDERS",
     "blob",
+    "head",
     "html_page",
     "is_safe",
     "journal_entry",
     "journal_folder",
     "json_page",
+    "key_set",
     "metadata",
 ]
 
 IDENTITY = "store.json"
 JOURNALS = "journal/"
+HEAD_ROOT = "head.json"
 HTML_ROOT = "simple/index.html"
 JSON_ROOT = "json/index.json"
 PAGE_FOLDERS = ("simple/", "json/")
@@ -75,3 +82,13 @@ def html_page(project: str) -> str:
 def json_page(project: str) -> str:
     """Name a project's PEP 691 page."""
     return f"json/{project}/index.json"
+
+
+def head(project: str) -> str:
+    """Name what says where a project's journal ends and which pages are right."""
+    return f"heads/{project}.json"
+
+
+def key_set(number: int) -> str:
+    """Name one set of signing keys; numbers start at 1 and leave no gap."""
+    return f"keys/{number:04d}.json"

@@ -21,6 +21,7 @@ from engineroom.store import keys
 from engineroom.store.derive import read_checked, refresh_project, refresh_roots
 from engineroom.store.identity import ensure_store, find_store
 from engineroom.store.journal import Project, append, read_project
+from engineroom.store.times import utc_text
 from engineroom.store.transport import CHUNK_BYTES, BytesBody, FileBody
 from engineroom.store.wheel import Wheel, inspect_wheel
 from engineroom.version import __version__
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from engineroom.store.journal import File
     from engineroom.store.transport import Body, Transport
 
-__all__ = ["Commit", "Published", "publish", "utc_text"]
+__all__ = ["Commit", "Published", "publish"]
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,6 @@ def publish(
         pages.extend(_show(transport, identity, before[name], commit))
     pages.extend(_list(transport, commits))
     return Published(tuple(commits), tuple(pages), is_new_store, is_dry_run=False)
-
-
-def utc_text(seconds: float) -> str:
-    """Write a time as PEP 700 has it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _silent(_step: str) -> None:

@@ -1,0 +1,68 @@
+"""Real keys, and a signed store in memory, for the tests of signing."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from engineroom.store import keys
+from engineroom.store.document import encode
+from engineroom.store.head import project_head
+from engineroom.store.signing import Signer, new_private_key, sign_document
+from engineroom.store.trust import KeySet, first_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STORE = "9f86d081884c7d659a2feaa0c55ad015"
+NOW = 1_790_000_000.0
+DAY = 86_400.0
+
+# Made once: what is tested does not depend on which keys they are.
+FIRST, SECOND, THIRD = (Signer(new_private_key(), "a test") for _ in range(3))
+PAGE = b"<!DOCTYPE html>\n<!-- journal 7 " + b"a" * 64 + b" -->\n"
+PAGE_KEY = "simple/widget/index.html"
+
+
+def head_bytes(
+    signer: Signer | None = FIRST,
+    *,
+    store: str = STORE,
+    project: str = "widget",
+    number: int = 7,
+    page: bytes = PAGE,
+    now: float = NOW,
+    lifetime_seconds: float = 30 * DAY,
+) -> bytes:
+    document: dict[str, Any] = project_head(
+        store,
+        project,
+        number,
+        hashlib.sha256(str(number).encode()).hexdigest(),
+        {f"simple/{project}/index.html": hashlib.sha256(page).hexdigest()},
+    )
+    if signer is not None:
+        document = sign_document(
+            document, signer, now=now, lifetime_seconds=lifetime_seconds
+        )
+    return encode(document)
+
+
+def signed_store(*sets: KeySet, head: bytes | None = None) -> dict[str, bytes]:
+    """Give a store's signed objects by their keys."""
+    made = sets or (first_keys(STORE, [], FIRST, now=NOW),)
+    objects = {one.key: one.data for one in made}
+    objects[keys.head("widget")] = head_bytes() if head is None else head
+    objects[PAGE_KEY] = PAGE
+    return objects
+
+
+def changed(data: bytes, index: int, value: int) -> bytes:
+    """Give the bytes with one of them changed."""
+    assert data[index] != value
+    return data[:index] + bytes([value]) + data[index + 1 :]
+
+
+def without(objects: Mapping[str, bytes], key: str) -> dict[str, bytes]:
+    """Give the objects without one of them."""
+    return {name: data for name, data in objects.items() if name != key}
