@@ -223,7 +223,7 @@ ROOTS = (
         package="apt-get install libssl3",
     ),
     # A CPU that no engine is for: of all wheels pip finds that only the pure one fits.
-    Row("bookworm-i386", "bookworm-i386", "glibc 2.36", "3.11", "any", "", "ER1001"),
+    Row("bookworm-i386", "bookworm-i386", "glibc 2.36", "3.11", "any", "", "ER1011"),
     # A system that engines are for, whose user has got hold of the wrong wheel.
     Row(
         "pure",
@@ -232,7 +232,7 @@ ROOTS = (
         "3.11",
         "any",
         "",
-        "ER1000",
+        "ER1005",
         is_only_pure=True,
     ),
 )

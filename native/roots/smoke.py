@@ -372,7 +372,7 @@ def check_interrupt(case: Case) -> str:
 def check_no_engine(case: Case) -> str:
     """Without an engine, connecting says what was looked for and what to do."""
     code = case.expected["code"]
-    kinds = {"ER1000": "LoadError", "ER1001": "UnsupportedPlatform"}
+    kinds = {"ER1005": "EngineListMissing", "ER1011": "PythonIs32Bit"}
     error = refused(getattr(errors(), kinds[code]), connect)
     same(error.code, code)
     tried = {attempt.target for attempt in error.attempts if attempt.target}

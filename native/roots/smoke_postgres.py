@@ -321,8 +321,8 @@ def check_no_ssl(case: Any) -> str:
 def check_no_openssl(case: Any) -> str:
     """Without OpenSSL the error names the file, the command and the target."""
     same(mapped(), [])
-    error = refused(errors().LoadError, connect, case)
-    same(error.code, "ER1000")
+    error = refused(errors().OpensslMissing, connect, case)
+    same(error.code, "ER1032")
     package = case.expected["package"]
     for word in ("libssl.so.3", case.expected["target"], package):
         if word not in str(error):

@@ -50,6 +50,25 @@ const char *qe_build_id(void) {{ return "{build_id}"; }}
 const char *qe_backend_name(void) {{ return "{backend}"; }}
 const char *qe_backend_version(void) {{ return "9.9.9"; }}
 """
+# A module whose start does what no start should; {body} is what.
+BROKEN = """
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+extern void *PyExc_RuntimeError;
+void PyErr_SetString(void *kind, const char *text);
+void *PyInit__qe_sqlite(void) {{
+  {body}
+  return NULL;
+}}
+"""
+BODIES = {
+    "aborts": "abort();",
+    "crashes": "raise(SIGSEGV);",
+    "exits": "exit(3);",
+    "loops": "for (;;) pause();",
+    "raises": 'PyErr_SetString(PyExc_RuntimeError, "no start today");',
+}
 LOAD = """
 import json, os, sys
 from engineroom.errors import LoadError
@@ -268,6 +287,32 @@ def make_engine(workshop, host):
 
 
 @pytest.fixture(scope="session")
+def broken_engine(workshop, host):
+    """Make an engine whose start `aborts`, `crashes`, `exits`, `loops` or `raises`."""
+
+    def make(what):
+        out = workshop / what / "_qe_sqlite.abi3.so"
+        if not out.exists():
+            out.parent.mkdir()
+            source = out.with_suffix(".c")
+            source.write_text(BROKEN.format(body=BODIES[what]))
+            undefined = ["-undefined", "dynamic_lookup"] if host.os == "darwin" else []
+            zig(
+                "-shared",
+                "-s",
+                "-target",
+                host.zig_triple,
+                source,
+                *undefined,
+                "-o",
+                out,
+            )
+        return out
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def make_foreign(workshop):
     """Make a library for another system; it needs the libraries that are named."""
     made = {}
@@ -344,18 +389,27 @@ def shelf(tmp_path):
 
 @pytest.fixture
 def load(tmp_path):
-    """Load a backend's engine in a child process and tell what happened."""
+    """Load a backend's engine in a child process and tell what happened.
 
-    def run(folder, *, backend="sqlite", **settings):
+    `before` is Python to run first, `within` a command that is given another to run.
+    """
+
+    def run(folder, *, backend="sqlite", before="", within=(), **settings):
         mark = tmp_path / "mark"
         environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith("ENGINEROOM_")
         }
-        environment.update(TEST_ENGINE_MARK=str(mark), **settings)
+        # Nothing of this machine's user is found unless a test says so.
+        environment.update(TEST_ENGINE_MARK=str(mark), XDG_DATA_HOME="/none")
+        environment.update(settings)
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", LOAD, backend, str(folder)],
+            [
+                *within,
+                *(sys.executable, "-W", "error", "-c", f"import sys\n{before}\n{LOAD}"),
+                *(backend, str(folder)),
+            ],
             env=environment,
             capture_output=True,
             text=True,

@@ -143,7 +143,7 @@ def _check_engine(case: _Case) -> Finding:
         engine = load_engine(case.backend)
     except LoadError as error:
         case.sections["candidates"] = _candidates(error.attempts)
-        from engineroom.loader.explain import DOCTOR
+        from engineroom.loader.remedy import DOCTOR
 
         remedy = (
             error.hint[: -len(DOCTOR)] if error.hint.endswith(DOCTOR) else error.hint
@@ -191,6 +191,7 @@ def _check_integrity(case: _Case) -> Finding:
         return Finding("integrity", SKIPPED, text)
     hashes: dict[str, str] = {}
     problems: list[str] = []
+    damaged = ""
     for path, sha256 in listed.items():
         try:
             hashes[path] = _sha256(path)
@@ -198,6 +199,7 @@ def _check_integrity(case: _Case) -> Finding:
             problems.append(f"{path} cannot be read: {error.strerror}")
             continue
         if hashes[path] != sha256:
+            damaged = damaged or path
             problems.append(
                 f"{path} is damaged: its SHA-256 is {hashes[path]},"
                 f" the manifest lists {sha256}"
@@ -205,10 +207,11 @@ def _check_integrity(case: _Case) -> Finding:
     if case.engine is not None:
         case.sections["engine"]["sha256"] = hashes.get(case.engine.path)
     if problems:
-        from engineroom.loader.explain import REINSTALL
+        from engineroom.loader.remedy import bring_back
 
         text = "; ".join(problems)
-        return Finding("integrity", PROBLEM, text, remedy=REINSTALL, details=hashes)
+        remedy = bring_back(damaged or next(iter(listed)), "", overrides)
+        return Finding("integrity", PROBLEM, text, remedy=remedy, details=hashes)
     number = "1 engine has" if len(hashes) == 1 else f"{len(hashes)} engines have"
     text = f"{number} the SHA-256 that the manifest lists"
     return Finding("integrity", OK, text, details=hashes)

@@ -5,7 +5,9 @@
     └── Error                            ER2000
         ├── InterfaceError               ER2001  a fault on this side of the database
         │   ├── LoadError                ER1000  also an ImportError
+        │   │   ├── EngineDamaged, MuslEngineOnGlibc, ...  ER1003, see engines.py
         │   │   ├── UnsupportedPlatform  ER1001
+        │   │   │   └── CpuUnsupported, LibcTooOld, PythonIs32Bit, ...
         │   │   └── SettingError         ER1200
         │   ├── MissingExtra             ER1002  also an ImportError
         │   ├── ConnectionClosed         ER2301
@@ -73,6 +75,45 @@ if TYPE_CHECKING:
     from engineroom.errors.check import CheckNeedsGit as CheckNeedsGit
     from engineroom.errors.check import CheckPathMissing as CheckPathMissing
     from engineroom.errors.check import CheckUnwritable as CheckUnwritable
+    from engineroom.errors.engines import AbiMismatch as AbiMismatch
+    from engineroom.errors.engines import AndroidUnsupported as AndroidUnsupported
+    from engineroom.errors.engines import BackendMismatch as BackendMismatch
+    from engineroom.errors.engines import BuildMismatch as BuildMismatch
+    from engineroom.errors.engines import CffiMissing as CffiMissing
+    from engineroom.errors.engines import CpuUnsupported as CpuUnsupported
+    from engineroom.errors.engines import EngineDamaged as EngineDamaged
+    from engineroom.errors.engines import EngineForOtherCpu as EngineForOtherCpu
+    from engineroom.errors.engines import EngineForOtherSystem as EngineForOtherSystem
+    from engineroom.errors.engines import EngineListDamaged as EngineListDamaged
+    from engineroom.errors.engines import EngineListMissing as EngineListMissing
+    from engineroom.errors.engines import EngineMissing as EngineMissing
+    from engineroom.errors.engines import EngineNeedsNewerLibc as EngineNeedsNewerLibc
+    from engineroom.errors.engines import EngineNotInstalled as EngineNotInstalled
+    from engineroom.errors.engines import EngineNotLoadable as EngineNotLoadable
+    from engineroom.errors.engines import EnginesForOthersOnly as EnginesForOthersOnly
+    from engineroom.errors.engines import EngineTruncated as EngineTruncated
+    from engineroom.errors.engines import EngineUnreadable as EngineUnreadable
+    from engineroom.errors.engines import FreeBsdUnsupported as FreeBsdUnsupported
+    from engineroom.errors.engines import (
+        FreeThreadedUnsupported as FreeThreadedUnsupported,
+    )
+    from engineroom.errors.engines import GlibcEngineOnMusl as GlibcEngineOnMusl
+    from engineroom.errors.engines import LibcTooOld as LibcTooOld
+    from engineroom.errors.engines import LibcUnknown as LibcUnknown
+    from engineroom.errors.engines import LibraryMissing as LibraryMissing
+    from engineroom.errors.engines import LoadingForbidden as LoadingForbidden
+    from engineroom.errors.engines import MuslEngineOnGlibc as MuslEngineOnGlibc
+    from engineroom.errors.engines import NoexecMount as NoexecMount
+    from engineroom.errors.engines import NotAnEngine as NotAnEngine
+    from engineroom.errors.engines import OpensslMissing as OpensslMissing
+    from engineroom.errors.engines import OpensslNotServed as OpensslNotServed
+    from engineroom.errors.engines import PlaceUnsafe as PlaceUnsafe
+    from engineroom.errors.engines import PythonIs32Bit as PythonIs32Bit
+    from engineroom.errors.engines import PythonIsTranslated as PythonIsTranslated
+    from engineroom.errors.engines import PythonNotCPython as PythonNotCPython
+    from engineroom.errors.engines import TargetExcluded as TargetExcluded
+    from engineroom.errors.engines import VersionMismatch as VersionMismatch
+    from engineroom.errors.engines import WindowsUnsupported as WindowsUnsupported
     from engineroom.errors.fetch import DownloadBroken as DownloadBroken
     from engineroom.errors.fetch import DownloadHashWrong as DownloadHashWrong
     from engineroom.errors.fetch import DownloadTruncated as DownloadTruncated
@@ -214,6 +255,45 @@ _AREAS = {
         "CheckNeedsGit",
         "CheckPathMissing",
         "CheckUnwritable",
+    ),
+    "engines": (
+        "AbiMismatch",
+        "AndroidUnsupported",
+        "BackendMismatch",
+        "BuildMismatch",
+        "CffiMissing",
+        "CpuUnsupported",
+        "EngineDamaged",
+        "EngineForOtherCpu",
+        "EngineForOtherSystem",
+        "EngineListDamaged",
+        "EngineListMissing",
+        "EngineMissing",
+        "EngineNeedsNewerLibc",
+        "EngineNotInstalled",
+        "EngineNotLoadable",
+        "EnginesForOthersOnly",
+        "EngineTruncated",
+        "EngineUnreadable",
+        "FreeBsdUnsupported",
+        "FreeThreadedUnsupported",
+        "GlibcEngineOnMusl",
+        "LibcTooOld",
+        "LibcUnknown",
+        "LibraryMissing",
+        "LoadingForbidden",
+        "MuslEngineOnGlibc",
+        "NoexecMount",
+        "NotAnEngine",
+        "OpensslMissing",
+        "OpensslNotServed",
+        "PlaceUnsafe",
+        "PythonIs32Bit",
+        "PythonIsTranslated",
+        "PythonNotCPython",
+        "TargetExcluded",
+        "VersionMismatch",
+        "WindowsUnsupported",
     ),
     "fetch": (
         "DownloadBroken",

@@ -6,7 +6,7 @@ from engineroom.errors import Error, InterfaceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
     class Attempted(Protocol):
@@ -32,9 +32,14 @@ if TYPE_CHECKING:
             """The sentence."""
             ...
 
+        @property
+        def details(self) -> Mapping[str, object]:
+            """The values by name."""
+            ...
+
 
 class LoadError(InterfaceError, ImportError):
-    """No engine could be loaded for a backend.
+    """No engine could be loaded for a backend; what is raised is one of its kinds.
 
     Attributes:
         backend: the backend that was asked for, such as `sqlite`.
@@ -43,6 +48,7 @@ class LoadError(InterfaceError, ImportError):
             `path`, `verdict` and `reason`.
         facts: what is known of this process, each fact with its source; or None.
         overrides: the settings in force, as (name, value).
+        decisive: the one of the attempts that decided which error this is, or None.
     """
 
     code = "ER1000"
@@ -55,6 +61,7 @@ class LoadError(InterfaceError, ImportError):
         attempts: Sequence[Attempted] = (),
         facts: object = None,
         overrides: Sequence[tuple[str, str]] = (),
+        decisive: Attempted | None = None,
         hint: str = "run `engineroom doctor`",
     ) -> None:
         self.backend = backend
@@ -62,6 +69,7 @@ class LoadError(InterfaceError, ImportError):
         self.attempts = tuple(attempts)
         self.facts = facts
         self.overrides = tuple(overrides)
+        self.decisive = decisive
         paragraphs = [cause]
         if self.attempts:
             tried = "\n".join(f"  {attempt}" for attempt in self.attempts)
@@ -73,7 +81,11 @@ class LoadError(InterfaceError, ImportError):
 
 
 class UnsupportedPlatform(LoadError):
-    """Engineroom is built for no system on which this process could load it."""
+    """Engineroom is built for no system on which this process could load it.
+
+    Where that has a reason of its own, such as Windows or a CPU, the class is the one
+    for that reason.
+    """
 
     code = "ER1001"
 

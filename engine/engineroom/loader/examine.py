@@ -93,6 +93,7 @@ def _truncated(engine: EngineFile, size: int, reason: str = "") -> Refused:
         f"it has {size} of its {engine.size_bytes} bytes",
         size_bytes=size,
         size_bytes_listed=engine.size_bytes,
+        sha256_listed=engine.sha256,
     )
 
 
@@ -143,6 +144,7 @@ def _check_bytes(engine: EngineFile, size: int, crc32: str) -> None:
             f"it has {size} bytes, the manifest lists {engine.size_bytes}",
             size_bytes=size,
             size_bytes_listed=engine.size_bytes,
+            sha256_listed=engine.sha256,
         )
     if crc32 != engine.crc32:
         raise Refused(
@@ -150,4 +152,5 @@ def _check_bytes(engine: EngineFile, size: int, crc32: str) -> None:
             f"its CRC-32 is {crc32}, the manifest lists {engine.crc32}",
             crc32=crc32,
             crc32_listed=engine.crc32,
+            sha256_listed=engine.sha256,
         )

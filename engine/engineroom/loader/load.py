@@ -101,14 +101,7 @@ class Engine:
 # What dynamic loaders and Python say, by what it means.
 _REFUSALS = (
     ("not-an-engine", ("does not define module export function",)),
-    (
-        "library-missing",
-        (
-            "cannot open shared object file",
-            "Error loading shared library",
-            "Library not loaded",
-        ),
-    ),
+    # Before the next, because musl's one sentence for all is among the latter's.
     (
         "forbidden",
         (
@@ -116,6 +109,14 @@ _REFUSALS = (
             "Operation not permitted",
             "code signature",
             "cannot enable executable stack",
+        ),
+    ),
+    (
+        "library-missing",
+        (
+            "cannot open shared object file",
+            "Error loading shared library",
+            "Library not loaded",
         ),
     ),
 )
@@ -195,7 +196,7 @@ def find_and_load(
 
         # Only now is it worth knowing what decides nothing.
         facts = probe(machine, thorough=True)
-        raise explain(backend, attempts, facts, overrides)
+        raise explain(backend, attempts, facts, overrides, package_shelf)
     return Engine(*loaded, attempts, facts, overrides.in_force)
 
 
@@ -253,6 +254,10 @@ def _import(file: EngineFile) -> tuple[Any, Any]:
     try:
         import_module("_cffi_backend")  # the engine imports it too, from C
     except ImportError as error:
+        refusal = _refusal(str(error))
+        if refusal.verdict == "forbidden":  # and so would the engine be
+            refusal.details["path"] = error.path
+            raise refusal from error
         raise Refused("cffi-missing", f"cffi cannot be imported: {error}") from error
     name = f"_qe_{file.backend}"
     loader = ExtensionFileLoader(name, file.path)
@@ -261,6 +266,9 @@ def _import(file: EngineFile) -> tuple[Any, Any]:
         loader.exec_module(module)
     except ImportError as error:
         raise _refusal(str(error)) from error
+    except Exception as error:  # an engine's start may raise whatever it likes
+        reason = f"its start raised {type(error).__name__}: {error}"
+        raise Refused("not-loadable", reason) from error
     try:
         return module.ffi, module.lib
     except AttributeError as error:

@@ -127,7 +127,14 @@ def test_doctor_with_a_damaged_engine_shows_the_verdict_and_both_checksums(
     code, report = doctor(ENGINEROOM_ENGINE_DIR=str(shelf.path))
     assert code == 1
     assert report["candidates"][0]["verdict"] == "damaged"
-    assert set(report["candidates"][0]["details"]) == {"crc32", "crc32_listed"}
+    assert set(report["candidates"][0]["details"]) == {
+        "crc32",
+        "crc32_listed",
+        "sha256",
+        "sha256_listed",
+    }
+    fetch = f"engineroom fetch --target {host.id} --into '{shelf.path}'"
+    assert report["remedy"] == fetch.replace("'", "")
     assert states(report)["integrity"] == "problem"
     assert states(report)["query"] == "skipped"
 

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
+from engineroom import errors
 from engineroom.errors import LoadError, SettingError, UnsupportedPlatform
 from engineroom.loader.attempt import VERDICTS
 from engineroom.loader.handshake import ABI_VERSION
@@ -64,6 +63,17 @@ def test_after_an_engine_that_is_damaged_the_next_one_is_loaded(
 def flipped(data):
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+CODES = {
+    "truncated": "ER1024",
+    "damaged": "ER1023",
+    "not-a-binary": "ER1022",
+    "other-cpu": "ER1025",
+    "other-os": "ER1026",
+    "libc-too-old": "ER1029",
+    "other-libc": "ER1027",
+}
 
 
 # What lies in the place of our engine of this machine: bytes, a change to ours, or a
@@ -153,7 +163,7 @@ def test_what_lies_in_an_engine_s_place_is_named_and_never_loaded(
     assert attempt["reason"].startswith(wanted)
     assert not found["ran"]
     assert found["modules"] == []
-    assert found["code"] == "ER1000"
+    assert found["code"] == CODES[verdict]
     assert found["cause"] == (
         f"The sqlite engine {file} was refused: {attempt['reason']}"
     )
@@ -224,29 +234,6 @@ def test_a_folder_in_an_engine_s_place_is_named(shelf, load, make_engine, host):
     assert load(shelf.path)["attempts"][0]["verdict"] == "not-a-file"
 
 
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_file_that_may_not_be_read_is_named(shelf, make_engine, host):
-    file = shelf.add(host.id, make_engine().read_bytes())
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # pytest's own folders are closed to other users
-        reachable = shutil.copytree(shelf.path, os.path.join(folder, "engines"))
-        os.chmod(os.path.join(reachable, file.relative_to(shelf.path)), 0)
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                if os.geteuid() == 0:  # root may read everything; be nobody
-                    os.setresuid(65534, 65534, 65534)
-                try:
-                    find_and_load("sqlite", environment={}, package_shelf=reachable)
-                except LoadError as error:
-                    code = 0 if error.attempts[0].verdict == "unreadable" else 2
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="links as Linux does")
 def test_a_library_that_an_engine_needs_and_nobody_has_is_named(
     shelf, load, make_engine, make_foreign, host
@@ -279,7 +266,7 @@ def test_a_program_in_an_engine_s_place_is_no_library(load, tmp_path):
 
 def test_without_a_manifest_the_error_says_that_there_are_no_engines(load, tmp_path):
     found = load(tmp_path)
-    assert found["class"] == "LoadError"
+    assert found["class"] == "EngineListMissing"
     assert found["cause"] == (
         f"No engine can be found in {tmp_path}: it has no manifest.csv"
     )
@@ -293,8 +280,10 @@ def test_without_an_engine_for_this_process_the_error_names_its_targets(
     shelf.add(other, b"anything")
     found = load(shelf.path)
     assert found["cause"].startswith(
-        f"This installation has no sqlite engine for {host.id}"
+        f"This installation has sqlite engines built for {other}, and none for"
+        f" {host.id}"
     )
+    assert found["code"] == "ER1004"
     assert verdicts(found)[host.id] == "no-engine"
     assert found["hint"].startswith("install the wheel for this system: ")
 
@@ -318,7 +307,7 @@ def test_the_error_is_cause_then_places_then_settings_then_what_to_do(
     blocks = found["text"].split("\n\n")
     gone = shelf.path / "gone.so"
     assert blocks[0] == (
-        f"ER1000: The sqlite engine {gone} was refused: there is no such file"
+        f"ER1020: The sqlite engine {gone} was refused: there is no such file"
     )
     lines = blocks[1].splitlines()
     assert lines[0] == "tried:"
@@ -410,7 +399,7 @@ def test_a_truncated_file_that_a_setting_names_is_not_loaded(
     [
         pytest.param(
             {"python": ("pypy", "3.10.14", False)},
-            UnsupportedPlatform,
+            errors.PythonNotCPython,
             "No sqlite engine fits this Python: engines load into CPython, this is"
             " pypy",
             "use CPython 3.9 or newer",
@@ -418,44 +407,47 @@ def test_a_truncated_file_that_a_setting_names_is_not_loaded(
         ),
         pytest.param(
             {"python": ("cpython", "3.13.0", True)},
-            UnsupportedPlatform,
+            errors.FreeThreadedUnsupported,
             "No sqlite engine fits this Python: engines need the GIL, this Python was"
             " built without it",
-            "use the ordinary build of the same Python",
+            "use the ordinary build of this Python",
             id="no GIL",
         ),
         pytest.param(
             {"bits": 32},
-            UnsupportedPlatform,
-            "There is no sqlite engine for cpython 3.11.7 on linux x86, glibc 2.36.",
+            errors.PythonIs32Bit,
+            "There is no sqlite engine for cpython 3.11.7 on linux x86, glibc 2.36:"
+            " this Python has 32 bits, engines have 64.",
             "use a 64-bit Python, which this system can run",
             id="32 bits on a 64-bit system",
         ),
         pytest.param(
             {"cpu": "armv7l", "bits": 32},
-            UnsupportedPlatform,
-            "There is no sqlite engine for cpython 3.11.7 on linux arm, glibc 2.36.",
+            errors.CpuUnsupported,
+            "There is no sqlite engine for cpython 3.11.7 on linux arm, glibc 2.36:"
+            " none is made for the CPU arm.",
             "run on one of these systems",
             id="32-bit ARM",
         ),
         pytest.param(
             {"confstr": "glibc 2.17"},
-            UnsupportedPlatform,
-            "There is no sqlite engine for cpython 3.11.7 on linux x86_64, glibc 2.17.",
-            "run on one of these systems",
+            errors.LibcTooOld,
+            "There is no sqlite engine for cpython 3.11.7 on linux x86_64, glibc 2.17:"
+            " it needs glibc 2.28 or newer, this process has 2.17.",
+            "use a newer release of this system",
             id="CentOS 7",
         ),
         pytest.param(
             {"system": "freebsd14", "cpu": "amd64", "confstr": ""},
-            UnsupportedPlatform,
+            errors.FreeBsdUnsupported,
             "There is no sqlite engine for cpython 3.11.7 on freebsd x86_64, an unknown"
-            " libc. Engineroom is built for macOS 11.0 or newer",
-            "run on one of these systems",
+            " libc: none is made for FreeBSD. Engineroom is built for macOS 11.0 or",
+            "use a Linux in a virtual machine",
             id="FreeBSD",
         ),
         pytest.param(
             {"confstr": ""},
-            LoadError,
+            errors.LibcUnknown,
             "No sqlite engine was tried: the C library of this process is unknown",
             "set ENGINEROOM_TARGET to the target you know to fit",
             id="an unknown libc",
@@ -513,7 +505,7 @@ def test_with_the_wheel_without_engines_where_one_would_fit_reinstalling_helps(
         find_and_load(
             "sqlite", environment={}, package_shelf=str(tmp_path), machine=described()
         )
-    assert type(caught.value) is LoadError
+    assert type(caught.value) is errors.EngineListMissing
     assert "--force-reinstall" in caught.value.hint
 
 

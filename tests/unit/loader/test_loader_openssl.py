@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from engineroom.loader.attempt import Attempt, Refused
-from engineroom.loader.explain import REINSTALL, explain
+from engineroom.loader.explain import explain
+from engineroom.loader.find import PACKAGE_SHELF
 from engineroom.loader.handshake import bind_tls
+from engineroom.loader.remedy import REINSTALL
 from engineroom.loader.settings import Overrides
 from engineroom.platforms.facts import Fact
 from engineroom.platforms.probe import probe
@@ -20,7 +22,9 @@ def explained(distribution, like, verdict, reason):
     facts = probe(thorough=True)
     facts.distribution_id = Fact(distribution, "here")
     facts.distribution_like = Fact(like, "here")
-    attempt = Attempt("a-target", "/engines/_qe_postgres.abi3.so", verdict, reason)
+    attempt = Attempt(
+        "a-target", f"{PACKAGE_SHELF}/_qe_postgres.abi3.so", verdict, reason
+    )
     return explain("postgres", [attempt], facts, Overrides())
 
 

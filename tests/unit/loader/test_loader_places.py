@@ -60,7 +60,7 @@ def test_a_setting_for_the_folder_looks_nowhere_else(
 ):
     user_shelf.add(host.id, make_engine().read_bytes())
     found = load_here(ENGINEROOM_ENGINE_DIR=str(shelf.path))
-    assert found["code"] == "ER1000"
+    assert found["code"] == "ER1003"
     assert not any("data" in attempt["path"] for attempt in found["attempts"])
 
 
@@ -96,7 +96,7 @@ def test_a_place_of_another_user_is_refused(load_here, user_shelf, make_engine, 
 
 def test_an_error_lists_the_places_in_their_order(load_here, tmp_path):
     found = load_here()
-    assert found["code"] == "ER1000"
+    assert found["code"] == "ER1003"
     assert "This installation has no sqlite engine" in found["cause"]
     places = [(a["path"], a["verdict"]) for a in found["attempts"] if a["path"]]
     assert places == [
