@@ -28,6 +28,7 @@ from engineroom.platforms.manifest import (  # noqa: E402
     load_targets,
     rows_text,
 )
+from native.build import error_pages  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +40,7 @@ __all__ = ["GENERATED", "main"]
 _MADE_BY = "<!-- Written by `nox -s regen`; changes made here are lost. -->"
 # The trees in which exceptions and settings are looked for.
 _PACKAGES = (ROOT / "engine" / "engineroom", ROOT / "native" / "build")
+_ERROR_PAGES = "engine/engineroom/errors/pages"
 
 
 def rows() -> str:
@@ -110,6 +112,7 @@ def errors_page() -> str:
             summary,
             f"A kind of {bases}.",
             *_sqlstates(kind),
+            *_link(kind),
             "",
         ]
         if attributes:
@@ -119,6 +122,7 @@ def errors_page() -> str:
         "Every exception has a code that never gets a second meaning.",
         "Catch the class, read the attributes, quote the code.",
         "Every one of them has `code`, `message` and `hint`.",
+        "`engineroom explain CODE` prints what is known of a code, without a browser.",
         "",
         *lines[:-1],
     )
@@ -254,10 +258,15 @@ def main(words: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(new, "utf-8")
             sys.stdout.write(f"wrote {name}\n")
+    faults = error_pages.faults(_exceptions(), ROOT / _ERROR_PAGES)
+    for fault in faults:
+        sys.stdout.write(f"{fault}\n")
     if is_check and stale:
         sys.stdout.write(
             f"{stale} generated files are out of date: run `nox -s regen`\n"
         )
+        return 1
+    if faults:
         return 1
     sys.stdout.write(f"{len(GENERATED)} generated files are up to date\n")
     return 0
@@ -299,6 +308,14 @@ def _sqlstates(kind: type[Error]) -> list[str]:
         return []
     listed = ", ".join(f"`{state}`" for state in states)
     return [f"SQLSTATE {listed}{' and what begins so' if len(states[0]) < 5 else ''}."]
+
+
+def _link(kind: type[Error]) -> list[str]:
+    """Return the link to the page of a class, if it has one."""
+    page = f"{_ERROR_PAGES}/{kind.code}.md"
+    if not (ROOT / page).exists():
+        return []
+    return [f"[Causes, and what mends it](../../{page})."]
 
 
 def _docstring(kind: type[Error]) -> tuple[str, list[tuple[str, str]]]:

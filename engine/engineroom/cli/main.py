@@ -51,6 +51,7 @@ COMMANDS = {
     "check": "engineroom.cli.check",
     "store": "engineroom.cli.store",
     "fetch": "engineroom.cli.fetch",
+    "explain": "engineroom.cli.explain",
 }
 
 # Every exit code with what it means; commands may give 1 and 2 a narrower meaning.

@@ -106,8 +106,12 @@ class Render:
         """Write a failure: as JSON to standard output, or as text to standard error."""
         if as_json:
             self.failure(error.code, type(error).__name__, error.message, error.hint)
-        else:
-            self.note(f"error {error}")
+            return
+        from engineroom.errors.pages import has_page
+
+        self.note(f"error {error}")
+        if has_page(error.code):
+            self.note(f"more: `engineroom explain {error.code}`")
 
     def failure(self, code: str, kind: str, message: str, hint: str = "") -> None:
         """Write a failure as JSON, by its parts."""

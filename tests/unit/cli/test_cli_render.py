@@ -9,7 +9,7 @@ import time
 import pytest
 
 from engineroom.cli.render import PROGRESS_AFTER_SECONDS, Render, visible
-from engineroom.errors import UnknownTarget
+from engineroom.errors import CursorClosed, UnknownTarget
 
 
 class Terminal(io.StringIO):
@@ -160,7 +160,14 @@ def test_an_error_goes_to_standard_error_with_code_and_hint():
     assert err.getvalue() == (
         "error ER1101: No target is called `x`. For nothing.\n\n"
         "hint: did you mean `y`? `engineroom targets` lists all\n"
+        "more: `engineroom explain ER1101`\n"
     )
+
+
+def test_an_error_without_a_page_names_none():
+    show, _, err = render()
+    show.error(CursorClosed("It is closed"))
+    assert err.getvalue() == "error ER2302: It is closed\n"
 
 
 def test_an_error_as_json_goes_to_standard_output_by_its_parts():
