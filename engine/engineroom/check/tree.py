@@ -142,6 +142,9 @@ class IndexTree:
 
     def staged(self) -> set[str]:
         """Return the files that are staged with changes, without those deleted."""
+        _git(
+            self.root, "rev-parse", "--git-dir"
+        )  # without one, diff says what it takes
         words = ["diff", "--cached", "--name-only", "--diff-filter=d", "--no-renames"]
         listed = _git(self.root, *words, "--relative", "-z")
         return {path for path in os.fsdecode(listed).split("\0") if path}
@@ -231,6 +234,7 @@ def _git(folder: str, *words: str, given: bytes = b"") -> bytes:
         reason = error.strerror or str(error)
         raise CheckNeedsGit(folder, f"`git` cannot be run: {reason}") from error
     if done.returncode:
-        text = done.stderr.decode("utf-8", "replace").strip()
-        raise CheckNeedsGit(folder, text.splitlines()[-1] if text else "no reason")
+        lines = done.stderr.decode("utf-8", "replace").splitlines()
+        fatal = [line[7:] for line in lines if line.startswith("fatal: ")]
+        raise CheckNeedsGit(folder, (fatal or lines or ["it gives no reason"])[0])
     return done.stdout
