@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class KillingTransport:
     """A transport whose process ends right before, or right after, its n-th write.
 
     Right after is the case of a request that was carried out and whose answer is lost.
+    From then on no thread of it gets anything done.
     """
 
     def __init__(self, inner: Transport, *, write: int, is_done: bool) -> None:
@@ -33,6 +35,8 @@ class KillingTransport:
         self._write = write
         self._is_done = is_done
         self.writes = 0
+        self._is_dead = False
+        self._lock = threading.Lock()
 
     @property
     def address(self) -> str:
@@ -41,6 +45,10 @@ class KillingTransport:
     @property
     def index_url(self) -> str:
         return self._inner.index_url
+
+    @property
+    def parallel(self) -> int:
+        return self._inner.parallel
 
     @property
     def replaces_conditionally(self) -> bool:
@@ -97,10 +105,14 @@ class KillingTransport:
         return self._inner.link(key, seconds=seconds)
 
     def _count(self, *, is_done: bool) -> None:
-        if not is_done:
-            self.writes += 1
-        if self.writes == self._write and is_done is self._is_done:
-            raise Killed
+        with self._lock:
+            if self._is_dead:
+                raise Killed
+            if not is_done:
+                self.writes += 1
+            if self.writes == self._write and is_done is self._is_done:
+                self._is_dead = True
+                raise Killed
 
 
 class OvertakenTransport(KillingTransport):

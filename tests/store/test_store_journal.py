@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engineroom.errors import FileNameTaken, StoreDamaged, StoreTooNew
-from engineroom.store import FolderTransport, Project, publish, read_project, read_store
+from engineroom.store import (
+    File,
+    FolderTransport,
+    Journal,
+    Outline,
+    Project,
+    publish,
+    read_project,
+    read_store,
+)
 from engineroom.store.document import encode
-from engineroom.store.journal import File, append
+from engineroom.store.entry import Entry, is_published
 
 from .wheels import make_wheel
 
@@ -61,36 +70,49 @@ def test_reading_on_gives_what_reading_from_the_start_gives(
     identity = read_store(store)
     late = entry_path(store, 3).read_bytes()
     entry_path(store, 3).unlink()
-    early = read_project(store, identity, "widget")
+    journal = Journal(store, identity, "widget")
+    assert journal.read_on().number == 2
     entry_path(store, 3).write_bytes(late)
-    whole = read_project(store, identity, "widget")
-    assert early.number == 2
-    assert read_project(store, identity, "widget", since=early) == whole
+    assert journal.read_on() == read_project(store, identity, "widget").outline
 
 
 def test_an_absent_journal_is_an_empty_project(store: FolderTransport) -> None:
-    assert read_project(store, read_store(store), "gadget") == Project("gadget")
-
-
-def _append(
-    transport: Transport, identity: Identity, project: Project, publish_id: str
-) -> bool:
-    return append(
-        transport,
-        identity,
-        project,
-        [file("widget-3.0-py3-none-any.whl")],
-        publish_id=publish_id,
-        time="2026-01-01T00:00:00Z",
-        tool="test",
+    assert read_project(store, read_store(store), "gadget") == Project(
+        Outline("gadget")
     )
+
+
+def _append(transport: Transport, identity: Identity, publish_id: str) -> bool:
+    """Append as a publisher that has read three entries."""
+    journal = Journal(transport, identity, "widget", _three(transport, identity))
+    new = file("widget-3.0-py3-none-any.whl")
+    return journal.append(
+        Entry(
+            number=4,
+            previous=journal.outline.place.sha256,
+            action="publish",
+            publish_id=publish_id,
+            time="2026-01-01T00:00:00Z",
+            tool="test",
+            files=(new,),
+            names=(new.name,),
+            channel="release",
+        )
+    )
+
+
+def _three(transport: Transport, identity: Identity) -> Outline:
+    journal = Journal(transport, identity, "widget", Outline("widget"))
+    for number in (1, 2, 3):
+        key = f"journal/widget/{number:012d}.json"
+        journal.outline.read_on(key, journal.entry(number))
+    return journal.outline
 
 
 def test_a_number_that_is_taken_is_not_given_again(store: FolderTransport) -> None:
     identity = read_store(store)
-    project = read_project(store, identity, "widget")
-    assert _append(store, identity, project, "a")
-    assert not _append(store, identity, project, "b")
+    assert _append(store, identity, "a")
+    assert not _append(store, identity, "b")
 
 
 def test_ones_own_entry_met_on_a_second_try_is_a_success(
@@ -98,9 +120,8 @@ def test_ones_own_entry_met_on_a_second_try_is_a_success(
 ) -> None:
     """A client that repeats a request whose answer was lost meets its own object."""
     identity = read_store(store)
-    project = read_project(store, identity, "widget")
-    assert _append(store, identity, project, "a")
-    assert _append(store, identity, project, "a")
+    assert _append(store, identity, "a")
+    assert _append(store, identity, "a")
     assert read_project(store, identity, "widget").number == 4
 
 
@@ -172,7 +193,7 @@ def test_an_entry_that_is_no_document_is_named(
 
 @pytest.mark.parametrize(
     ("edit", "found"),
-    [(_set("format", 2), "format 2"), (_set("action", "yank"), "action `yank`")],
+    [(_set("format", 2), "format 2"), (_set("action", "praise"), "action `praise`")],
 )
 def test_an_entry_of_a_newer_engineroom_is_not_guessed_at(
     store: FolderTransport, edit: Callable[[Any], None], found: str
@@ -185,10 +206,10 @@ def test_an_entry_of_a_newer_engineroom_is_not_guessed_at(
 
 
 def test_a_published_name_belongs_to_its_bytes() -> None:
-    project = Project("widget", by_identity={file().identity: file()})
-    assert project.without_published([file()]) == ()
+    published = {file().identity: file()}
+    assert is_published(file(), published)
     with pytest.raises(FileNameTaken) as caught:
-        project.without_published([file(sha256="3" * 64)])
+        is_published(file(sha256="3" * 64), published)
     assert caught.value.name == "widget-1.0-py3-none-any.whl"
     assert caught.value.published_sha256 == "1" * 64
     assert caught.value.offered_sha256 == "3" * 64
@@ -198,9 +219,8 @@ def test_a_published_name_belongs_to_its_bytes() -> None:
     "name", ["Widget-1.0-py3-none-any.whl", "widget-1.0.0-py3-none-any.whl"]
 )
 def test_a_published_name_in_another_spelling_is_taken_too(name: str) -> None:
-    project = Project("widget", by_identity={file().identity: file()})
     with pytest.raises(FileNameTaken, match=r"already published \(as `widget-1.0-"):
-        project.without_published([file(name)])
+        is_published(file(name), {file().identity: file()})
 
 
 def test_an_entry_is_written_as_the_documented_example(tmp_path: Path) -> None:
@@ -217,10 +237,13 @@ def test_an_entry_is_written_as_the_documented_example(tmp_path: Path) -> None:
     assert entry.pop("tool").startswith("engineroom ")
     assert entry == {
         "action": "publish",
+        "channel": "release",
+        "commit": None,
         "files": [
             {
                 "engines": [],
                 "name": "widget-1.0-py3-none-any.whl",
+                "provenance_sha256": None,
                 "requires_python": ">=3.8",
                 "size": wheel.stat().st_size,
             }

@@ -64,6 +64,8 @@ def test_the_first_publish_makes_the_store(tmp_path: Path, root: Path) -> None:
     blob = f"blobs/sha256/{sha256[:2]}/{sha256}/{ONE}"
     assert set(tree(root)) == {
         "store.json",
+        "head.json",
+        "heads/widget.json",
         blob,
         f"{blob}.metadata",
         "journal/widget/000000000001.json",
@@ -265,7 +267,7 @@ def test_a_store_of_a_newer_format_is_left_alone(tmp_path: Path, root: Path) -> 
     ("address", "reason"),
     [
         ("", "empty"),
-        ("s3://bucket", "`s3://` is no kind of store"),
+        ("gs://bucket", "`gs://` is no kind of store"),
         ("https://example.org/x", "`https://` is no kind of store"),
         ("file://elsewhere/x", "neither host"),
         ("file:///x?y", "neither host"),
@@ -362,7 +364,7 @@ def test_a_journal_that_lost_its_end_is_not_continued(
         publish(FolderTransport(root), [make_wheel(tmp_path, version=version)])
     (root / "journal" / "widget" / "000000000002.json").unlink()
     before = tree(root)
-    with pytest.raises(StoreDamaged, match="a page was made from entry 2") as caught:
+    with pytest.raises(StoreDamaged, match=r"widget\.json` was made from") as caught:
         publish(FolderTransport(root), [make_wheel(tmp_path, version="3.0")])
     assert caught.value.key == "journal/widget/000000000002.json"
     assert tree(root) == before
@@ -452,7 +454,11 @@ def test_a_publish_whose_pages_cannot_be_written_says_that_it_is_committed(
     assert isinstance(caught.value.__cause__, StoreBusy)
     assert visible(root) == visible_json(root) == {ONE}
     outcome = repair(FolderTransport(root))
-    assert outcome.pages == ("simple/widget/index.html", "json/widget/index.json")
+    assert outcome.pages == (
+        "simple/widget/index.html",
+        "json/widget/index.json",
+        "heads/widget.json",
+    )
     assert visible(root) == visible_json(root) == {ONE, TWO}
 
 

@@ -54,6 +54,7 @@
                 ├── WheelRefused         ER3101
                 │   └── WheelNameRefused, WheelBroken, WheelRecordWrong, ...
                 └── FileNameTaken        ER3110
+                    FileWithdrawn, ProjectQuarantined, ChannelInvalid, UploadTooOld
 
 A code is never given to a second meaning: 1xxx load and platform, 2xxx connection
 and query, 3xxx store, publish, fetch and signing. Fields come first and the sentence is
@@ -212,10 +213,15 @@ if TYPE_CHECKING:
     from engineroom.errors.signing import SignerMissing as SignerMissing
     from engineroom.errors.signing import SigningError as SigningError
     from engineroom.errors.sqlstates import *  # noqa: F403 - likewise
+    from engineroom.errors.store import ChannelInvalid as ChannelInvalid
     from engineroom.errors.store import FileNameTaken as FileNameTaken
+    from engineroom.errors.store import FileWithdrawn as FileWithdrawn
+    from engineroom.errors.store import NothingToChange as NothingToChange
     from engineroom.errors.store import PagesBehind as PagesBehind
     from engineroom.errors.store import ProjectMissing as ProjectMissing
+    from engineroom.errors.store import ProjectQuarantined as ProjectQuarantined
     from engineroom.errors.store import PublishError as PublishError
+    from engineroom.errors.store import ReasonRefused as ReasonRefused
     from engineroom.errors.store import StoreAddressInvalid as StoreAddressInvalid
     from engineroom.errors.store import StoreBusy as StoreBusy
     from engineroom.errors.store import StoreDamaged as StoreDamaged
@@ -224,6 +230,7 @@ if TYPE_CHECKING:
     from engineroom.errors.store import StoreTooNew as StoreTooNew
     from engineroom.errors.store import StoreUnreadable as StoreUnreadable
     from engineroom.errors.store import StoreUnwritable as StoreUnwritable
+    from engineroom.errors.store import UploadTooOld as UploadTooOld
     from engineroom.errors.store import WheelBroken as WheelBroken
     from engineroom.errors.store import WheelChanged as WheelChanged
     from engineroom.errors.store import WheelEngineWrong as WheelEngineWrong
@@ -496,10 +503,15 @@ _AREAS = {
         "WrongObjectType",
     ),
     "store": (
+        "ChannelInvalid",
         "FileNameTaken",
+        "FileWithdrawn",
+        "NothingToChange",
         "PagesBehind",
         "ProjectMissing",
+        "ProjectQuarantined",
         "PublishError",
+        "ReasonRefused",
         "StoreAddressInvalid",
         "StoreBusy",
         "StoreDamaged",
@@ -508,6 +520,7 @@ _AREAS = {
         "StoreTooNew",
         "StoreUnreadable",
         "StoreUnwritable",
+        "UploadTooOld",
         "WheelBroken",
         "WheelChanged",
         "WheelEngineWrong",

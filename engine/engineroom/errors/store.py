@@ -319,3 +319,126 @@ class FileNameTaken(PublishError):
             hint="published names never change their bytes: raise the version, use the"
             " next `.devN`, or give the wheel a build tag such as `-1-`",
         )
+
+
+class FileWithdrawn(PublishError):
+    """The name belongs to a file that was withdrawn, and is never given again.
+
+    Attributes:
+        name: the file name.
+        reason: why it was withdrawn.
+    """
+
+    code = "ER3112"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        why = f": {reason}" if reason else ""
+        super().__init__(
+            f"`{name}` was withdrawn{why}",
+            hint="raise the version, or give the wheel a build tag such as `-1-`",
+        )
+
+
+class ProjectQuarantined(PublishError):
+    """The project is held back as a whole, and takes no files until that is lifted.
+
+    Attributes:
+        project: its normalised name.
+        reason: why it is held back.
+    """
+
+    code = "ER3113"
+
+    def __init__(self, project: str, reason: str) -> None:
+        self.project = project
+        self.reason = reason
+        why = f": {reason}" if reason else ""
+        super().__init__(
+            f"Project `{project}` is quarantined{why}",
+            hint=f"when the matter is settled: `engineroom store quarantine {project}"
+            " --lift`",
+        )
+
+
+class ChannelInvalid(PublishError):
+    """The text given as a channel or as a source commit has not the form of one.
+
+    Attributes:
+        kind: `channel` or `commit`.
+        text: the text as it was given.
+    """
+
+    code = "ER3114"
+
+    def __init__(self, kind: str, text: str) -> None:
+        self.kind = kind
+        self.text = text
+        super().__init__(
+            f"`{text}` is no {kind}",
+            hint="a channel's name has small letters, digits, `.` and `-`, such as"
+            " `nightly`"
+            if kind == "channel"
+            else "give the full id, as `git rev-parse HEAD` prints it",
+        )
+
+
+class UploadTooOld(PublishError):
+    """Bringing the bytes took so long that a collector may soon remove them.
+
+    Attributes:
+        key: the list of what was being brought.
+        seconds_max: how long it may take.
+    """
+
+    code = "ER3115"
+
+    def __init__(self, key: str, seconds_max: float) -> None:
+        self.key = key
+        self.seconds_max = seconds_max
+        super().__init__(
+            f"The upload `{key}` has taken more than {seconds_max / 3600:g} hours, and"
+            " was not committed",
+            hint="run the same command again; what is already there is used",
+        )
+
+
+class NothingToChange(StoreError):
+    """What was asked to be said of a project or its files is said already.
+
+    Attributes:
+        action: the action, such as `yank`.
+        what: the project, version or file.
+    """
+
+    code = "ER3116"
+
+    def __init__(self, action: str, what: str) -> None:
+        self.action = action
+        self.what = what
+        super().__init__(
+            f"There is nothing to {action} in `{what}`",
+            hint="`engineroom store show PROJECT` lists the state of each file",
+        )
+
+
+class ReasonRefused(StoreError):
+    """A reason is too long, or not one line of printable text.
+
+    Attributes:
+        reason: the text as it was given.
+        characters_max: how long it may be.
+    """
+
+    code = "ER3117"
+
+    def __init__(self, reason: str, characters_max: int) -> None:
+        self.reason = reason
+        self.characters_max = characters_max
+        super().__init__(
+            f"The reason {reason[:40]!r} has {len(reason)} characters or is not one"
+            " printable line",
+            hint=f"give at most {characters_max} characters; pages and installers show"
+            " them",
+        )

@@ -7,30 +7,39 @@ knows engines, connections or databases: a broken binary cannot break publishing
 from __future__ import annotations
 
 from engineroom.store.address import open_store
-from engineroom.store.derive import Repair, find_project, list_projects, repair
+from engineroom.store.amend import Amended, amend
+from engineroom.store.derive import find_project, list_projects, open_journal
+from engineroom.store.entry import Engine, File
 from engineroom.store.folder import FolderTransport
 from engineroom.store.identity import Identity, ensure_store, read_store
-from engineroom.store.journal import Engine, File, Project, read_project
+from engineroom.store.journal import Journal, Project, read_project
+from engineroom.store.outline import Outline
 from engineroom.store.publish import Commit, Published, publish
+from engineroom.store.repair import Repair, repair
 from engineroom.store.times import utc_text
 from engineroom.store.transport import Transport
 from engineroom.store.wheel import Wheel, inspect_wheel
 
 __all__ = [
+    "Amended",
     "Commit",
     "Engine",
     "File",
     "FolderTransport",
     "Identity",
+    "Journal",
+    "Outline",
     "Project",
     "Published",
     "Repair",
     "Transport",
     "Wheel",
+    "amend",
     "ensure_store",
     "find_project",
     "inspect_wheel",
     "list_projects",
+    "open_journal",
     "open_store",
     "publish",
     "read_project",

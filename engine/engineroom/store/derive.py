@@ -1,60 +1,59 @@
-"""Bringing the pages up to the journal, and mending what a crash left behind.
+"""Bringing everything derived up to the journal, and the order in which that is safe.
 
-Pages hold nothing of their own, so every writer does the same: read the page, then the
-journal to its end, then replace that page if it is still the one that was read. Whoever
-is last has read the journal after everybody's commit, so a page never goes back and the
-last one written has everything, without any writer waiting for another's journal work.
+What is derived holds nothing of its own, so every writer does the same: read what is
+there, then the journal to its end, then replace what was read if it is still the same.
+Whoever is last has read the journal after everybody's commit, so nothing goes back and
+the last state written has everything, without a writer waiting for another's work.
+
+A project's head is written when all its pages are. It tells the next writer from which
+entry on something may be missing: that writer makes up for one that died.
 """
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from engineroom.errors import ProjectMissing, StoreDamaged, StoreError
+from engineroom.errors import ProjectMissing, StoreDamaged
 from engineroom.store import keys, pages
-from engineroom.store.identity import read_store
-from engineroom.store.journal import read_project
+from engineroom.store.document import Reader, encode
+from engineroom.store.head import project_head, root_head, unsigned_part
+from engineroom.store.journal import Journal
 from engineroom.store.names import NameRefused, normalise_project
 from engineroom.store.transport import BytesBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from engineroom.store.entry import Entry
     from engineroom.store.identity import Identity
-    from engineroom.store.journal import Project
     from engineroom.store.transport import Stored, Transport
 
+    Make = Callable[[], bytes]
+    Sign = Callable[[dict[str, Any]], dict[str, Any]]
+
 __all__ = [
-    "Repair",
+    "as_it_is",
+    "channel_pages",
+    "check_reach",
+    "commit_pages",
     "find_project",
+    "head_document",
+    "head_number",
     "list_projects",
-    "read_checked",
+    "open_journal",
     "refresh_project",
     "refresh_roots",
-    "repair",
 ]
 
-# Longer than any upload takes; younger leftovers may have a living writer.
-_ABANDONED_SECONDS = 86_400.0
+_BATCH_PAGES = 256
 
 
-@dataclass(frozen=True)
-class Repair:
-    """What a repair did and what it found beyond its powers.
-
-    Attributes:
-        projects: every project it looked at.
-        pages: the pages it wrote again.
-        removed: half-written leftovers it removed.
-        problems: damage that only a copy of the store can mend.
-    """
-
-    projects: tuple[str, ...]
-    pages: tuple[str, ...]
-    removed: tuple[str, ...]
-    problems: tuple[StoreError, ...]
+def as_it_is(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave a head unsigned."""
+    return document
 
 
 def list_projects(transport: Transport) -> tuple[str, ...]:
@@ -73,151 +72,328 @@ def find_project(transport: Transport, name: str) -> str:
     Raises:
         ProjectMissing: when there is none of that name.
     """
-    published = list_projects(transport)
     try:
         project = normalise_project(name)
     except NameRefused as error:
-        raise ProjectMissing(name, published) from error
-    if project not in published:
-        raise ProjectMissing(name, published)
+        raise ProjectMissing(name, list_projects(transport)) from error
+    if transport.size(keys.journal_entry(project, 1)) is None:
+        raise ProjectMissing(name, list_projects(transport))
     return project
 
 
-def read_checked(transport: Transport, identity: Identity, name: str) -> Project:
-    """Read a project and check that its journal reaches as far as its pages.
+def open_journal(transport: Transport, identity: Identity, name: str) -> Journal:
+    """Read a journal to its end and check that it reaches as far as its head.
 
     Without this a journal that lost its last entries would look merely short, and the
     next publish would take their numbers.
     """
-    # Pages first: a publisher at work moves the journal on before its pages.
-    shown = [transport.get(key) for key in _project_pages(name)]
-    project = read_project(transport, identity, name)
-    for stored in shown:
-        _check_reach(stored, project)
-    return project
+    # The head first: a publisher at work moves the journal on before it.
+    number = head_number(transport, name)
+    journal = Journal(transport, identity, name)
+    journal.read_on()
+    check_reach(keys.head(name), number, journal)
+    return journal
 
 
 def refresh_project(
-    transport: Transport, identity: Identity, project: Project
+    journal: Journal,
+    sign: Sign = as_it_is,
+    *,
+    channel: str | None = None,
+    everything: bool = False,
 ) -> tuple[str, ...]:
-    """Bring a project's pages up to its journal, read on from a state known.
+    """Bring all that is derived from a journal up to its end.
+
+    Args:
+        journal: the journal; it is read on to its end.
+        sign: given a head, gives it with a signature.
+        channel: compare this channel's pages whether or not they should have changed.
+        everything: compare every page there is, and not only those that entries after
+            the head have changed.
 
     Returns:
-        The keys of the pages that had to be written.
+        The keys of the objects that had to be written.
     """
+    transport, name = journal.transport, journal.project
+    journal.read_on()
+    since = 0 if everything else head_number(transport, name)
     written: list[str] = []
-    for key, make in _project_pages(project.name).items():
-        while True:
-            stored = transport.get(key)
-            project = read_project(transport, identity, project.name, since=project)
-            _check_reach(stored, project)
-            outcome = _bring_up(transport, key, stored, make(project))
-            if outcome is _Outcome.OVERTAKEN:
-                continue
-            if outcome is _Outcome.WRITTEN:
-                written.append(key)
+    start = since
+    while True:
+        number = journal.outline.number
+        changed = _changed_pages(journal, start)
+        if channel in journal.outline.channels:
+            changed.update(channel_pages(journal, channel))
+        for batch in _batches(changed, _BATCH_PAGES):
+            written.extend(_bring_up(journal, batch))
+            journal.forget(_BATCH_PAGES)
+        if transport.replaces_conditionally:
+            start = number
+        else:
+            # Another writer may have put an older page over a newer one meanwhile.
+            journal.read_on()
+        if journal.outline.number == number:
             break
+    journal.keep_checkpoints()
+    if _bring_head_up(journal, sign):
+        written.append(keys.head(name))
     return tuple(written)
+
+
+def channel_pages(journal: Journal, channel: str) -> dict[str, Make]:
+    """Give the pages of a channel, each with what makes it at the journal's end."""
+    root = keys.channel_root(channel)
+
+    def listing() -> pages.Listing:
+        outline = journal.outline
+        return pages.Listing(
+            project=journal.project,
+            place=outline.channels[channel].place,
+            files=outline.shown(channel),
+            root=root,
+            status=outline.status,
+            status_reason=outline.status_reason,
+        )
+
+    return _simple_pages(journal, root, listing)
+
+
+def commit_pages(journal: Journal, commit: str) -> dict[str, Make]:
+    """Give the pages of a source commit, likewise."""
+    root = keys.commit_root(commit)
+
+    def listing() -> pages.Listing:
+        outline = journal.outline
+        files = journal.files_for(commit)
+        is_active = outline.status == "active"
+        return pages.Listing(
+            project=journal.project,
+            place=journal.last_for(commit),
+            files=tuple(f for f in files.values() if f.is_offered and is_active),
+            root=root,
+            status=outline.status,
+            status_reason=outline.status_reason,
+        )
+
+    made = _simple_pages(journal, root, listing)
+    made[keys.commit_engines(commit, journal.project)] = lambda: pages.commit_engines(
+        listing(), commit
+    )
+    return made
+
+
+def head_document(journal: Journal) -> dict[str, Any]:
+    """Make the statement of where a journal ends and what its pages are."""
+    outline = journal.outline
+    hashes = {
+        key: hashlib.sha256(make()).hexdigest()
+        for channel in outline.channels
+        for key, make in channel_pages(journal, channel).items()
+        if not key.endswith("/")
+    }
+    return project_head(
+        journal.identity.store,
+        journal.project,
+        outline.number,
+        outline.place.sha256,
+        hashes,
+    )
 
 
 def refresh_roots(
-    transport: Transport, projects: tuple[str, ...], *, always: bool = False
+    transport: Transport,
+    identity: Identity,
+    projects: tuple[str, ...],
+    sign: Sign = as_it_is,
+    *,
+    everything: bool = False,
 ) -> tuple[str, ...]:
-    """See that the pages of all projects list these.
+    """See that what lists all projects lists these.
 
     Listing the journals costs time in proportion to their number, so it is done only
-    when a page lacks one of these projects.
+    when one of these projects is missing.
 
     Args:
         transport: where the store is.
+        identity: the store's name.
         projects: names that must be listed.
-        always: compare the pages with the journals in any case.
+        sign: given a head, gives it with a signature.
+        everything: compare with the journals in any case.
 
     Returns:
-        The keys of the pages that had to be written.
+        The keys of the objects that had to be written.
     """
     written: list[str] = []
-    for key, make in _ROOT_PAGES.items():
+    makers = {
+        **dict.fromkeys(_with_slash(transport, keys.HTML_ROOT), pages.html_root),
+        **dict.fromkeys(_with_slash(transport, keys.JSON_ROOT), pages.json_root),
+    }
+    for key, make in makers.items():
         while True:
             stored = transport.get(key)
-            if not always and _lists_all(stored, projects):
+            if not everything and _lists_all(stored, projects):
                 break
-            wanted = make(list_projects(transport))
-            outcome = _bring_up(transport, key, stored, wanted)
-            if outcome is _Outcome.OVERTAKEN:
-                continue
-            if outcome is _Outcome.WRITTEN:
-                written.append(key)
-            break
-    return tuple(written)
+            if _is_put(transport, key, stored, make(list_projects(transport)), written):
+                break
+    while True:
+        stored = transport.get(keys.HEAD_ROOT)
+        known = _unsigned(stored)
+        named = {project["name"] for project in known["projects"]} if known else set()
+        if not (written or everything) and named.issuperset(projects):
+            return tuple(written)
+        names = list_projects(transport)
+        hashes = {
+            key: hashlib.sha256(make(names)).hexdigest() for key, make in makers.items()
+        }
+        document = root_head(identity.store, names, hashes)
+        if known == document:
+            return tuple(written)
+        if _is_put(transport, keys.HEAD_ROOT, stored, encode(sign(document)), written):
+            return tuple(written)
 
 
-def repair(transport: Transport) -> Repair:
-    """Bring every page up to its journal and name what cannot be mended.
-
-    A problem in one project does not keep the others from being mended.
-    """
-    identity = read_store(transport)
-    names = sorted(transport.folders(keys.JOURNALS))
-    written: list[str] = []
-    problems: list[StoreError] = []
-    for name in names:
-        written.extend(_repair_project(transport, identity, name, problems))
-    problems.extend(_orphaned_pages(transport, names))
-    published = list_projects(transport)
-    written.extend(refresh_roots(transport, published, always=True))
-    removed = transport.sweep(older_than_seconds=_ABANDONED_SECONDS)
-    return Repair(published, tuple(written), removed, tuple(problems))
-
-
-_ROOT_PAGES = {keys.HTML_ROOT: pages.html_root, keys.JSON_ROOT: pages.json_root}
-
-
-class _Outcome(enum.Enum):
-    CURRENT = "the page was right"
-    WRITTEN = "the page was replaced"
-    OVERTAKEN = "another writer replaced the page first: read it and the journal again"
-
-
-def _bring_up(
-    transport: Transport, key: str, stored: Stored | None, wanted: bytes
-) -> _Outcome:
-    if stored is not None and stored.data == wanted:
-        return _Outcome.CURRENT
-    expected = stored.version if stored else None
-    if transport.replace(key, BytesBody(wanted), expected=expected):
-        return _Outcome.WRITTEN
-    return _Outcome.OVERTAKEN
-
-
-def _repair_project(
-    transport: Transport, identity: Identity, name: str, problems: list[StoreError]
-) -> tuple[str, ...]:
-    try:
-        project = read_checked(transport, identity, name)
-        problems.extend(_gaps(transport, project))
-        problems.extend(_missing_blobs(transport, project))
-        if project.number:
-            return refresh_project(transport, identity, project)
-    except StoreError as error:
-        problems.append(error)
-    return ()
-
-
-def _project_pages(name: str) -> dict[str, Callable[[Project], bytes]]:
+def _simple_pages(
+    journal: Journal, root: str, listing: Callable[[], pages.Listing]
+) -> dict[str, Make]:
+    html = keys.html_page(journal.project, root)
+    json = keys.json_page(journal.project, root)
+    transport = journal.transport
     return {
-        keys.html_page(name): pages.project_html,
-        keys.json_page(name): pages.project_json,
+        **{
+            k: lambda: pages.project_html(listing())
+            for k in _with_slash(transport, html)
+        },
+        **{
+            k: lambda: pages.project_json(listing())
+            for k in _with_slash(transport, json)
+        },
     }
 
 
-def _check_reach(stored: Stored | None, project: Project) -> None:
-    """Refuse a journal that ends before the entry that a page was made from."""
-    shown = pages.built_from(stored.data) if stored else 0
-    if shown > project.number:
+def _with_slash(transport: Transport, key: str) -> tuple[str, ...]:
+    """Give a page's keys: also the bare folder, where the place can keep one."""
+    return (key, f"{key.rpartition('/')[0]}/") if transport.slash_pages else (key,)
+
+
+def _changed_pages(journal: Journal, since: int) -> dict[str, Make]:
+    """Give the pages that entries after one number have changed."""
+    outline = journal.outline
+    changed: dict[str, Make] = {}
+    for name, channel in outline.channels.items():
+        if channel.place.number > since:
+            changed.update(channel_pages(journal, name))
+    for commit in _changed_commits(journal, since):
+        changed.update(commit_pages(journal, commit))
+    return changed
+
+
+def _changed_commits(journal: Journal, since: int) -> Iterable[str]:
+    outline = journal.outline
+    if outline.status_place.number > since or since == 0:
+        return outline.commits
+    commits: dict[str, None] = {}
+    for number in range(since + 1, outline.number + 1):
+        commits.update(dict.fromkeys(_commits_of(journal, journal.entry(number))))
+    return commits
+
+
+def _commits_of(journal: Journal, entry: Entry) -> Iterable[str]:
+    files = journal.files_of(entry.version_keys)
+    return (c for f in files.values() if f.name in entry.names for c in f.commits)
+
+
+def _batches(wanted: dict[str, Make], size: int) -> Iterator[dict[str, Make]]:
+    items = iter(wanted.items())
+    while batch := dict(itertools.islice(items, size)):
+        yield batch
+
+
+def _bring_up(journal: Journal, wanted: dict[str, Make]) -> list[str]:
+    """Bring pages up to where the journal was read to, or further.
+
+    A page is replaced only by one made from the same entry or a later one. So it never
+    goes back, and a publisher is done when its own entry is on the page, however many
+    others come after it.
+    """
+    transport = journal.transport
+    written: list[str] = []
+    left = list(wanted)
+    with ThreadPoolExecutor(transport.parallel) as pool:
+        while left:
+            found = dict(zip(left, pool.map(transport.get, left)))
+            made = {key: wanted[key]() for key in left}
+            ahead = [
+                key for key in left if _number(found[key]) > pages.built_from(made[key])
+            ]
+            if ahead:
+                journal.read_on()
+                check_reach(ahead[0], _number(found[ahead[0]]), journal)
+            else:
+                puts = [
+                    pool.submit(_is_put, transport, key, found[key], made[key], written)
+                    for key in left
+                ]
+                left = [key for key, put in zip(left, puts) if not put.result()]
+    return written
+
+
+def _bring_head_up(journal: Journal, sign: Sign) -> bool:
+    transport, key = journal.transport, keys.head(journal.project)
+    while True:
+        stored = transport.get(key)
+        known = _unsigned(stored)
+        # What is stated must have been brought up, so the journal is not read on here.
+        if known and known.get("number", 0) > journal.outline.number:
+            return False
+        document = head_document(journal)
+        if known == document:
+            return False
+        if _is_put(transport, key, stored, encode(sign(document)), []):
+            return True
+
+
+def _unsigned(stored: Stored | None) -> dict[str, Any] | None:
+    """Give what a head says, without what signing it added."""
+    if stored is None:
+        return None
+    return unsigned_part(Reader.of_bytes(keys.HEAD_ROOT, stored.data).value)
+
+
+def head_number(transport: Transport, name: str) -> int:
+    """Give the entry up to which a project's head says that all is derived."""
+    stored = transport.get(keys.head(name))
+    return (
+        Reader.of_bytes(keys.head(name), stored.data).integer("number") if stored else 0
+    )
+
+
+def _number(stored: Stored | None) -> int:
+    return pages.built_from(stored.data) if stored else 0
+
+
+def _is_put(
+    transport: Transport,
+    key: str,
+    stored: Stored | None,
+    wanted: bytes,
+    written: list[str],
+) -> bool:
+    """Replace an object; False when another writer was first, and all is read again."""
+    if stored is not None and stored.data == wanted:
+        return True
+    expected = stored.version if stored else None
+    if not transport.replace(key, BytesBody(wanted), expected=expected):
+        return False
+    written.append(key)
+    return True
+
+
+def check_reach(key: str, number: int, journal: Journal) -> None:
+    """Refuse a journal that ends before the entry that something was made from."""
+    if number > journal.outline.number:
         raise StoreDamaged(
-            keys.journal_entry(project.name, project.number + 1),
-            f"it is missing, and a page was made from entry {shown}",
+            keys.journal_entry(journal.project, journal.outline.number + 1),
+            f"it is missing, and `{key}` was made from entry {number}",
             hint="restore the missing journal entries from a copy of the store",
         )
 
@@ -226,45 +402,3 @@ def _lists_all(stored: Stored | None, projects: tuple[str, ...]) -> bool:
     return stored is not None and all(
         pages.lists_project(stored.data, name) for name in projects
     )
-
-
-def _gaps(transport: Transport, project: Project) -> Iterator[StoreError]:
-    """Name entries that stand beyond the end at which reading stopped."""
-    folder = keys.journal_folder(project.name)
-    ours = {
-        keys.journal_entry(project.name, number + 1) for number in range(project.number)
-    }
-    for key in sorted(set(transport.list(folder)) - ours):
-        # An entry just committed by another publisher is no gap.
-        if transport.size(keys.journal_entry(project.name, project.number + 1)) is None:
-            yield StoreDamaged(
-                key, f"the journal ends at entry {project.number}, before this"
-            )
-
-
-def _missing_blobs(transport: Transport, project: Project) -> Iterator[StoreError]:
-    for file in project.files:
-        for key, size_bytes in (
-            (keys.blob(file.sha256, file.name), file.size_bytes),
-            (keys.metadata(file.sha256, file.name), None),
-        ):
-            found = transport.size(key)
-            if found is None:
-                yield StoreDamaged(
-                    key,
-                    "it is published and is missing",
-                    hint="publish the same wheel again, or restore the file from a"
-                    " copy of the store",
-                )
-            elif size_bytes is not None and found != size_bytes:
-                yield StoreDamaged(
-                    key, f"it has {found} bytes and was published with {size_bytes}"
-                )
-
-
-def _orphaned_pages(transport: Transport, names: list[str]) -> Iterator[StoreError]:
-    for folder in keys.PAGE_FOLDERS:
-        for name in sorted(set(transport.folders(folder)) - set(names)):
-            key = f"{folder}{name}/"
-            if next(transport.list(key), None) is not None:
-                yield StoreDamaged(key, "there is a page and no journal it came from")

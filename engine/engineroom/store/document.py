@@ -34,6 +34,9 @@ class Reader:
         key: the object in the store, for messages.
         value: the parsed object.
         place: where in the document this part stands, for messages.
+
+    Attributes:
+        value: the object as it was read; nothing of it is checked.
     """
 
     def __init__(self, key: str, value: Any, place: str = "") -> None:
@@ -41,7 +44,7 @@ class Reader:
         self._place = place
         if not isinstance(value, dict):
             raise self.damage(f"{place or 'the document'} is no JSON object")
-        self._value: dict[Any, Any] = value
+        self.value: dict[str, Any] = value
 
     @classmethod
     def of_bytes(cls, key: str, data: bytes) -> Reader:
@@ -67,20 +70,24 @@ class Reader:
         """Make the error that names this object."""
         return StoreDamaged(self.key, reason)
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a field of this name."""
+        return name in self.value
+
     def text(self, name: str) -> str:
         """Give a string field."""
-        value = self._value.get(name)
+        value = self.value.get(name)
         if not isinstance(value, str):
             raise self._wrong(name, "a string", value)
         return value
 
     def optional_text(self, name: str) -> str | None:
         """Give a string field that may be null."""
-        return None if self._value.get(name) is None else self.text(name)
+        return None if self.value.get(name) is None else self.text(name)
 
     def integer(self, name: str) -> int:
         """Give an integer field that is not negative."""
-        value = self._value.get(name)
+        value = self.value.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise self._wrong(name, "a whole number", value)
         return value
@@ -92,11 +99,38 @@ class Reader:
             raise self._wrong(name, "a sha256", value)
         return value
 
+    def optional_sha256(self, name: str) -> str | None:
+        """Give a field that holds a sha256 or null."""
+        return None if self.value.get(name) is None else self.sha256(name)
+
+    def texts(self, name: str) -> list[str]:
+        """Give the strings of a list field."""
+        items = self.value.get(name)
+        if not isinstance(items, list) or not all(isinstance(i, str) for i in items):
+            raise self._wrong(name, "a list of strings", items)
+        return items
+
+    def numbers_by_name(self, name: str) -> dict[str, list[int]]:
+        """Give a field that holds lists of whole numbers under names."""
+        value = self.value.get(name)
+        if not isinstance(value, dict) or not all(map(_are_numbers, value.values())):
+            raise self._wrong(name, "lists of whole numbers under names", value)
+        return value
+
+    def member(self, name: str) -> Reader:
+        """Give a field that holds an object."""
+        return Reader(self.key, self.value.get(name), self._at(name))
+
+    def objects_by_name(self, name: str) -> dict[str, Reader]:
+        """Give a field that holds objects under names."""
+        inner = self.member(name)
+        return {str(field): inner.member(field) for field in inner.value}
+
     def objects(self, name: str) -> list[Reader]:
         """Give the objects of a list field."""
-        if not isinstance(self._value.get(name), list):
-            raise self._wrong(name, "a list", self._value.get(name))
-        items: list[Any] = self._value[name]
+        if not isinstance(self.value.get(name), list):
+            raise self._wrong(name, "a list", self.value.get(name))
+        items: list[Any] = self.value[name]
         return [
             Reader(self.key, item, f"{self._at(name)}[{index}]")
             for index, item in enumerate(items)
@@ -107,3 +141,7 @@ class Reader:
 
     def _wrong(self, name: str, wanted: str, found: object) -> StoreDamaged:
         return self.damage(f"`{self._at(name)}` should be {wanted}, found {found!r}")
+
+
+def _are_numbers(items: object) -> bool:
+    return isinstance(items, list) and all(type(item) is int for item in items)

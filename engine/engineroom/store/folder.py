@@ -86,6 +86,11 @@ class FolderTransport:
         """False: a file system has folders under such names."""
         return False
 
+    @property
+    def parallel(self) -> int:
+        """One at a time: a disk has no round trips to save."""
+        return 1
+
     def get(self, key: str) -> Stored | None:
         """Read an object whole, or give None when it is absent."""
         file = self.open(key)

@@ -1,85 +1,63 @@
 """A project's journal: the only truth in a store.
 
 Each commit is one numbered object, created only if absent; that creation is the one
-instant at which a publish happens. Entries hold the sha256 of the one before them and
-the store's name, so one that was changed, dropped or carried over from elsewhere shows.
-State is what replaying the entries gives: nothing else is ever consulted about what was
-published. Pages are made in pages.py, the order of a publish in publish.py.
+instant at which something happens to a project. Entries hold the sha256 of the one
+before them and the store's name, so one that was changed, dropped or carried over from
+elsewhere shows. State is what reading the entries gives: nothing else is ever consulted
+about what was published.
+
+A journal is read from its newest checkpoint, so what a publish costs does not grow with
+the number of those before it. Reading all of it is for those who list or verify.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from engineroom.errors import FileNameTaken, StoreDamaged, StoreTooNew
+from engineroom.errors import StoreDamaged
 from engineroom.store import keys
-from engineroom.store.document import FORMAT, Reader, encode
-from engineroom.store.names import NameRefused, parse_wheel_name
+from engineroom.store.document import Reader
+from engineroom.store.entry import Entry, File, admit, decode_entry, encode_entry
+from engineroom.store.names import parse_wheel_name, version_key
+from engineroom.store.outline import Outline, Place
 from engineroom.store.transport import BytesBody
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engineroom.store.identity import Identity
-    from engineroom.store.transport import Transport
+    from engineroom.store.transport import Stored, Transport
 
-__all__ = ["Engine", "File", "Project", "append", "read_project"]
+__all__ = ["CHECKPOINT_ENTRIES", "Journal", "Project", "read_project", "replay"]
 
-
-@dataclass(frozen=True)
-class Engine:
-    """One engine in a wheel, as the wheel's own manifest lists it."""
-
-    target: str
-    backend: str
-    sha256: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class File:
-    """One wheel of a project.
-
-    Attributes:
-        name: its file name.
-        identity: one spelling for all names that installers take for the same wheel.
-        version: its normalised version.
-        size_bytes: its size.
-        sha256: its hash.
-        metadata_sha256: the hash of its METADATA.
-        requires_python: the Python versions it is for, or None for all.
-        engines: the engines it carries.
-        upload_time: when it was committed, as UTC text; empty before that.
-    """
-
-    name: str
-    identity: str
-    version: str
-    size_bytes: int
-    sha256: str
-    metadata_sha256: str
-    requires_python: str | None
-    engines: tuple[Engine, ...] = ()
-    upload_time: str = ""
+# Reading on from a checkpoint costs a request for each entry after it, keeping one
+# costs an object of the size of the pages.
+CHECKPOINT_ENTRIES = 64
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project as its journal tells it.
+    """A project with every file that was ever published.
 
     Attributes:
-        name: its normalised name.
-        number: the last entry's number; 0 before the first.
-        sha256: the last entry's hash; empty before the first.
+        outline: what its pages are made from.
         by_identity: its wheels, in the order they were published.
     """
 
-    name: str
-    number: int = 0
-    sha256: str = ""
+    outline: Outline
     by_identity: Mapping[str, File] = field(default_factory=dict[str, File])
+
+    @property
+    def name(self) -> str:
+        """Its normalised name."""
+        return self.outline.project
+
+    @property
+    def number(self) -> int:
+        """The last entry's number; 0 before the first."""
+        return self.outline.number
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -91,169 +69,256 @@ class Project:
         """Its versions, each once, in the order they were first published."""
         return tuple(dict.fromkeys(file.version for file in self.files))
 
-    def without_published(self, files: Iterable[File]) -> tuple[File, ...]:
-        """Drop the files that are published already.
 
-        Raises:
-            FileNameTaken: when one of them is published with other bytes.
-        """
-        return tuple(f for f in files if not _is_published(f, self.by_identity))
-
-
-def read_project(
-    transport: Transport, identity: Identity, name: str, since: Project | None = None
-) -> Project:
-    """Read a journal to its end and replay it.
+class Journal:
+    """A project's journal, read as far as is needed and never twice.
 
     Args:
         transport: where the store is.
         identity: the store's name, which every entry must carry.
-        name: the project's normalised name.
-        since: an earlier state of the same project, to read on from.
+        project: the project's normalised name.
+        outline: a state to read on from; None starts from the newest checkpoint.
+
+    Attributes:
+        outline: the state at the last entry read.
     """
-    start = since or Project(name)
-    number, sha256, files = start.number, start.sha256, dict(start.by_identity)
-    while True:
-        key = keys.journal_entry(name, number + 1)
-        stored = transport.get(key)
-        if stored is None:
-            return Project(name, number, sha256, files)
-        entry = Reader.of_bytes(key, stored.data)
-        _check_place(entry, identity, Project(name, number, sha256))
-        _admit(entry, name, files)
-        number += 1
-        sha256 = hashlib.sha256(stored.data).hexdigest()
 
+    def __init__(
+        self,
+        transport: Transport,
+        identity: Identity,
+        project: str,
+        outline: Outline | None = None,
+    ) -> None:
+        self.transport = transport
+        self.identity = identity
+        self.project = project
+        self.outline = outline or Outline(project)
+        self._entries: dict[int, Entry] = {}
+        self._has_begun = outline is not None
+        self._passed: tuple[int, bytes] | None = None
 
-def append(
-    transport: Transport,
-    identity: Identity,
-    project: Project,
-    files: Iterable[File],
-    *,
-    publish_id: str,
-    time: str,
-    tool: str,
-) -> bool:
-    """Commit files as the entry after a project's last.
+    def read_on(self) -> Outline:
+        """Read to the end of the journal.
 
-    A transport's own retry may find its first try's entry in place: the publish id
-    tells that from another publisher's.
+        Raises:
+            StoreDamaged: when an entry does not follow from those before it.
+        """
+        if not self._has_begun:
+            self._begin()
+        while True:
+            number = self.outline.number + 1
+            entry = self._entries.get(number) or self._read(number)
+            if entry is None:
+                return self.outline
+            self._follow(entry)
 
-    Returns:
-        False when another publisher has taken the number; read on, then try again.
-    """
-    key = keys.journal_entry(project.name, project.number + 1)
-    entry = {
-        "action": "publish",
-        "files": [_document_of(file) for file in files],
-        "format": FORMAT,
-        "number": project.number + 1,
-        "previous": project.sha256,
-        "project": project.name,
-        "publish_id": publish_id,
-        "store": identity.store,
-        "time": time,
-        "tool": tool,
-    }
-    if transport.put_if_absent(key, BytesBody(encode(entry))):
+    def entry(self, number: int) -> Entry:
+        """Give an entry that is known to be there."""
+        entry = self._entries.get(number) or self._read(number)
+        if entry is None:
+            key = keys.journal_entry(self.project, number)
+            raise StoreDamaged(key, "it is missing, and later entries build upon it")
+        return entry
+
+    def files_of(self, versions: Iterable[str]) -> dict[str, File]:
+        """Give all files of some versions, as they are at the last entry read.
+
+        Args:
+            versions: as `version_key` spells them.
+        """
+        wanted = frozenset(versions)
+        numbers = {n for v in wanted for n in self.outline.versions.get(v, ())}
+        self._prefetch(numbers)
+        files: dict[str, File] = {}
+        for number in sorted(numbers):
+            entry = _only(self.entry(number), wanted)
+            admit(keys.journal_entry(self.project, number), entry, files)
+        return files
+
+    def files_for(self, commit: str) -> dict[str, File]:
+        """Give all files that were published for a source commit."""
+        numbers = self.outline.commits.get(commit, ())
+        self._prefetch(numbers)
+        versions = {v for number in numbers for v in self.entry(number).version_keys}
+        return {
+            identity: file
+            for identity, file in self.files_of(versions).items()
+            if commit in file.commits
+        }
+
+    def last_for(self, commit: str) -> Place:
+        """Give the last entry that changed what was published for a source commit."""
+        numbers = self.outline.commits[commit]
+        versions = {v for number in numbers for v in self.entry(number).version_keys}
+        last = max(self.outline.versions[version][-1] for version in versions)
+        place = Place(last, self.entry(last).sha256)
+        return max(place, self.outline.status_place, key=lambda one: one.number)
+
+    def forget(self, more_than: int) -> None:
+        """Let go of entries kept at hand, when they are more than a number."""
+        if len(self._entries) > more_than:
+            self._entries.clear()
+
+    def append(self, entry: Entry) -> bool:
+        """Commit an entry after the last one read.
+
+        A transport's own retry may find its first try's entry in place: the publish id
+        tells that from another publisher's.
+
+        Returns:
+            False when another publisher has taken the number; read on, then try again.
+        """
+        number = self.outline.number + 1
+        entry = replace(entry, number=number, previous=self.outline.place.sha256)
+        key = keys.journal_entry(self.project, number)
+        data = encode_entry(entry, self.identity, self.project)
+        if not self.transport.put_if_absent(key, BytesBody(data)):
+            stored = self.transport.get(key)
+            if stored is None:
+                raise StoreDamaged(
+                    key,
+                    "the store refused to create it and does not have it",
+                    hint="the store's server or disk does not keep its promises; use"
+                    " another",
+                )
+            data = stored.data
+        made = decode_entry(key, data, self.identity, self.project)
+        self._entries[number] = made
+        if made.publish_id != entry.publish_id:
+            return False
+        self._follow(made)
         return True
-    stored = transport.get(key)
-    if stored is None:
+
+    def keep_checkpoints(self) -> None:
+        """Store the newest checkpoint that was passed, and drop an old one.
+
+        One is kept beside the newest, for those who look for it right now.
+        """
+        if self._passed is None:
+            return
+        number, data = self._passed
+        self._passed = None
+        key = keys.checkpoint(self.project, number)
+        self.transport.put_if_absent(key, BytesBody(data))
+        if number > 2 * CHECKPOINT_ENTRIES:
+            old = keys.checkpoint(self.project, number - 2 * CHECKPOINT_ENTRIES)
+            self.transport.delete(old)
+
+    def _begin(self) -> None:
+        """Start from the newest checkpoint, and fetch what is known to follow it."""
+        self._has_begun = True
+        number = self._known_number()
+        first = self._from_checkpoint(number)
+        self._prefetch(range(first + 1, number + 1))
+
+    def _known_number(self) -> int:
+        """Give an entry that is there, near the end; 0 when none is known.
+
+        A head is a hint and no more: what follows is read from the journal.
+        """
+        stored = self.transport.get(keys.head(self.project))
+        if stored is None:
+            return 0
+        return Reader.of_bytes(keys.head(self.project), stored.data).integer("number")
+
+    def _from_checkpoint(self, number: int) -> int:
+        start = number - number % CHECKPOINT_ENTRIES
+        for candidate in range(start, 0, -CHECKPOINT_ENTRIES):
+            key = keys.checkpoint(self.project, candidate)
+            stored = self.transport.get(key)
+            if stored is not None:
+                self.outline = Outline.decode(
+                    key, stored.data, self.identity, self.project
+                )
+                return candidate
+        return 0
+
+    def _prefetch(self, numbers: Iterable[int]) -> None:
+        missing = [number for number in numbers if number not in self._entries]
+        if len(missing) < 2:
+            return
+        with ThreadPoolExecutor(min(self.transport.parallel, len(missing))) as pool:
+            for _ in pool.map(self._read, missing):
+                pass
+
+    def _read(self, number: int) -> Entry | None:
+        key = keys.journal_entry(self.project, number)
+        stored = self.transport.get(key)
+        if stored is None:
+            return None
+        entry = decode_entry(key, stored.data, self.identity, self.project)
+        if entry.number != number:
+            raise StoreDamaged(key, f"it says it is number {entry.number}")
+        self._entries[number] = entry
+        return entry
+
+    def _follow(self, entry: Entry) -> None:
+        _follow(self.outline, entry)
+        if entry.number % CHECKPOINT_ENTRIES == 0:
+            self._passed = entry.number, self.outline.encode(self.identity)
+
+
+def read_project(transport: Transport, identity: Identity, name: str) -> Project:
+    """Read a journal from its first entry to its end."""
+    outline = Outline(name)
+    files: dict[str, File] = {}
+    for entry in replay(transport, identity, name, outline):
+        admit(keys.journal_entry(name, entry.number), entry, files)
+    return Project(outline, files)
+
+
+def replay(
+    transport: Transport, identity: Identity, name: str, outline: Outline
+) -> Iterator[Entry]:
+    """Read a journal from its first entry, keeping an outline at the entry given."""
+    with ThreadPoolExecutor(transport.parallel) as pool:
+        number = 0
+        while True:
+            # A row at a time, so that memory does not grow with the journal.
+            numbers = range(number + 1, number + 1 + 4 * transport.parallel)
+            row = [keys.journal_entry(name, one) for one in numbers]
+            for key, stored in zip(row, pool.map(transport.get, row)):
+                if stored is None:
+                    return
+                number += 1
+                yield _take(key, stored, identity, name, number, outline)
+
+
+def _take(
+    key: str,
+    stored: Stored,
+    identity: Identity,
+    name: str,
+    number: int,
+    outline: Outline,
+) -> Entry:
+    entry = decode_entry(key, stored.data, identity, name)
+    if entry.number != number:
+        raise StoreDamaged(key, f"it says it is number {entry.number}")
+    _follow(outline, entry)
+    return entry
+
+
+def _follow(outline: Outline, entry: Entry) -> None:
+    key = keys.journal_entry(outline.project, entry.number)
+    if entry.previous != outline.place.sha256:
         raise StoreDamaged(
             key,
-            "the store refused to create it and does not have it",
-            hint="the store's server or disk does not keep its promises; use another",
+            f"its `previous` is `{entry.previous}`, and `{outline.place.sha256}` was"
+            " expected",
         )
-    return Reader.of_bytes(key, stored.data).text("publish_id") == publish_id
+    outline.read_on(key, entry)
 
 
-def _is_published(file: File, by_identity: Mapping[str, File]) -> bool:
-    owner = by_identity.get(file.identity)
-    if owner is None:
-        return False
-    if (owner.name, owner.sha256) != (file.name, file.sha256):
-        raise FileNameTaken(
-            file.name,
-            published_name=owner.name,
-            published_sha256=owner.sha256,
-            offered_sha256=file.sha256,
-        )
-    return True
+def _only(entry: Entry, versions: frozenset[str]) -> Entry:
+    """Give an entry with nothing in it about other versions."""
+    if entry.action == "publish":
+        files = tuple(f for f in entry.files if _version_of(f.name) in versions)
+        return replace(entry, files=files)
+    names = tuple(name for name in entry.names if _version_of(name) in versions)
+    return replace(entry, names=names)
 
 
-def _check_place(entry: Reader, identity: Identity, before: Project) -> None:
-    """Check that an entry belongs in this store, journal and place."""
-    action = entry.text("action")
-    if action != "publish":
-        raise StoreTooNew(entry.key, f"action `{action}`", "action `publish`")
-    _expect(entry, "store", identity.store)
-    _expect(entry, "project", before.name)
-    _expect(entry, "previous", before.sha256)
-    if entry.integer("number") != before.number + 1:
-        raise entry.damage(f"it says it is number {entry.integer('number')}")
-
-
-def _admit(entry: Reader, project: str, files: dict[str, File]) -> None:
-    """Add an entry's files to those before it, in place."""
-    time = entry.text("time")
-    for item in entry.objects("files"):
-        file = _file_of(item, project, time)
-        try:
-            if not _is_published(file, files):
-                files[file.identity] = file
-        except FileNameTaken as error:
-            raise entry.damage(error.message) from error
-
-
-def _expect(entry: Reader, name: str, wanted: str) -> None:
-    found = entry.text(name)
-    if found != wanted:
-        raise entry.damage(f"its `{name}` is `{found}`, and `{wanted}` was expected")
-
-
-def _document_of(file: File) -> dict[str, Any]:
-    return {
-        "engines": [
-            {
-                "backend": engine.backend,
-                "sha256": engine.sha256,
-                "size": engine.size_bytes,
-                "target": engine.target,
-            }
-            for engine in file.engines
-        ],
-        "metadata_sha256": file.metadata_sha256,
-        "name": file.name,
-        "requires_python": file.requires_python,
-        "sha256": file.sha256,
-        "size": file.size_bytes,
-    }
-
-
-def _file_of(item: Reader, project: str, time: str) -> File:
-    try:
-        name = parse_wheel_name(item.text("name"))
-    except NameRefused as error:
-        raise item.damage(str(error)) from error
-    if name.project != project:
-        raise item.damage(f"`{name.text}` is no file of project `{project}`")
-    return File(
-        name=name.text,
-        identity=name.identity,
-        version=name.version,
-        size_bytes=item.integer("size"),
-        sha256=item.sha256("sha256"),
-        metadata_sha256=item.sha256("metadata_sha256"),
-        requires_python=item.optional_text("requires_python"),
-        engines=tuple(
-            Engine(
-                target=engine.text("target"),
-                backend=engine.text("backend"),
-                sha256=engine.sha256("sha256"),
-                size_bytes=engine.integer("size"),
-            )
-            for engine in item.objects("engines")
-        ),
-        upload_time=time,
-    )
+def _version_of(file_name: str) -> str:
+    return version_key(parse_wheel_name(file_name).version)

@@ -17,10 +17,13 @@ __all__ = [
     "NameRefused",
     "WheelName",
     "expand_tag",
+    "is_channel",
+    "is_commit",
     "is_requires_python",
     "normalise_project",
     "normalise_version",
     "parse_wheel_name",
+    "version_key",
 ]
 
 # The grammar of PEP 440's appendix B, in ASCII and without a leading "v", which no
@@ -42,6 +45,8 @@ _CLAUSE_PATTERN = re.compile(
 )
 _PROJECT_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.I | re.ASCII)
 _TAG_PATTERN = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", re.I | re.ASCII)
+_CHANNEL_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?", re.ASCII)
+_COMMIT_PATTERN = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 _BUILD_PATTERN = re.compile(r"[0-9]+[a-z0-9_.]*", re.I | re.ASCII)
 
 # A store keeps `<file name>.metadata` beside the wheel, and file systems stop at 255.
@@ -85,8 +90,7 @@ class WheelName:
         """One spelling for all names that installers take for the same wheel."""
         tags = (".".join(sorted(p)) for p in (self.pythons, self.abis, self.platforms))
         build = [self.build] if self.build else []
-        # 1.0 and 1.0.0 are one version.
-        version = _ZEROS_AT_END_PATTERN.sub("", self.version)
+        version = version_key(self.version)
         return "-".join([self.project, version, *build, *tags]).lower()
 
 
@@ -126,6 +130,21 @@ def normalise_version(version: str) -> str:
         parts = re.split(r"[-_.]", match["local"].lower())
         text += "+" + ".".join(str(int(p)) if p.isdigit() else p for p in parts)
     return text
+
+
+def is_channel(text: str) -> bool:
+    """Tell whether a text can be a channel's name, such as `nightly`."""
+    return _CHANNEL_PATTERN.fullmatch(text) is not None
+
+
+def is_commit(text: str) -> bool:
+    """Tell whether a text is the full id of a commit in Git."""
+    return _COMMIT_PATTERN.fullmatch(text) is not None
+
+
+def version_key(version: str) -> str:
+    """Give one spelling for all that is the same version: 1.0 and 1.0.0 are one."""
+    return _ZEROS_AT_END_PATTERN.sub("", version)
 
 
 def is_requires_python(text: str) -> bool:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["S3Transport"]
 
 _PUT_LIMIT_BYTES = 5 << 30
+_PARALLEL = 8
 
 _CONFLICT_TRIES = 10
 _CONFLICT_PAUSE_SECONDS = 0.05
@@ -102,6 +103,11 @@ class S3Transport:
     def slash_pages(self) -> bool:
         """Whether the server keeps the body of a key that ends in `/`."""
         return False
+
+    @property
+    def parallel(self) -> int:
+        """As many as hide the time that answers take to come."""
+        return _PARALLEL
 
     def get(self, key: str) -> Stored | None:
         """Read an object whole, or give None when it is absent."""

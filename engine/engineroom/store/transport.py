@@ -164,6 +164,11 @@ class Transport(Protocol):
         """Whether a key may end in `/`, as the addresses that installers ask for do."""
         ...
 
+    @property
+    def parallel(self) -> int:
+        """How many calls at once are worth the trouble."""
+        ...
+
     def get(self, key: str) -> Stored | None:
         """Read a small object whole, or give None when it is absent."""
         ...

@@ -28,7 +28,7 @@ from engineroom.errors import (
     WheelUnreadable,
 )
 from engineroom.store.archive import Archive, Digest, archive_errors
-from engineroom.store.journal import Engine, File
+from engineroom.store.entry import Engine, File
 from engineroom.store.names import (
     NameRefused,
     WheelName,
