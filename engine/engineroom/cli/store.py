@@ -6,14 +6,17 @@ runs, so that `engineroom --help` does not wait for it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from engineroom.cli import amend
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
     from engineroom.cli.render import Render
-    from engineroom.store import File, Project, Published, Repair
+    from engineroom.store import File, Outline, Published, Repair
 
 __all__ = ["HELP", "configure", "run"]
 
@@ -29,6 +32,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     publish = _action(actions, "publish", "check wheels and publish them")
     publish.add_argument("wheels", nargs="+", metavar="WHEEL", help="a wheel file")
+    publish.add_argument(
+        "--channel",
+        default="release",
+        metavar="NAME",
+        help="whose pages show the wheels; `release`, without it, has those at the top."
+        " Any other shows its newest 60 versions",
+    )
+    publish.add_argument(
+        "--commit",
+        metavar="ID",
+        help="the full id of the source commit; it gets pages of its own",
+    )
     publish.add_argument(
         "--dry-run", action="store_true", help="check everything and write nothing"
     )
@@ -49,6 +64,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         actions, "repair", "bring all pages up to the journal and report damage"
     )
     repair.set_defaults(perform=_repair)
+
+    amend.configure_actions(partial(_action, actions))
 
 
 def run(arguments: argparse.Namespace, render: Render) -> int:
@@ -79,6 +96,8 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
         published = publish(
             transport,
             paths,
+            channel=arguments.channel,
+            commit=arguments.commit,
             dry_run=arguments.dry_run,
             progress=lambda step: progress.update(text=step),
         )
@@ -116,12 +135,13 @@ def _init(arguments: argparse.Namespace, render: Render) -> int:
 
 
 def _ls(arguments: argparse.Namespace, render: Render) -> int:
-    from engineroom.store import list_projects, open_store, read_project, read_store
+    from engineroom.store import Journal, list_projects, open_store, read_store
 
     transport = open_store(arguments.store)
     identity = read_store(transport)
     projects = [
-        read_project(transport, identity, name) for name in list_projects(transport)
+        Journal(transport, identity, name).read_on()
+        for name in list_projects(transport)
     ]
     if arguments.json:
         value = {
@@ -133,18 +153,18 @@ def _ls(arguments: argparse.Namespace, render: Render) -> int:
         render.json(value)
         return 0
     render.table(
-        ("project", "newest", "published", "versions", "files", "bytes"),
+        ("project", "newest", "changed", "versions", "files", "bytes", "status"),
         [
             (
-                project.name,
-                project.files[-1].version,
-                project.files[-1].upload_time,
-                len(project.versions),
-                len(project.files),
-                sum(file.size_bytes for file in project.files),
+                outline.project,
+                outline.newest,
+                outline.updated,
+                len(outline.versions),
+                outline.file_count,
+                outline.size_bytes,
+                outline.status,
             )
-            for project in projects
-            if project.files
+            for outline in projects
         ],
     )
     return 0
@@ -162,6 +182,7 @@ def _show(arguments: argparse.Namespace, render: Render) -> int:
     files = [f for f in project.files if wanted is None or f.version == wanted]
     if wanted is not None and not files:
         raise ProjectMissing(f"{name} {wanted}", project.versions)
+    outline = project.outline
     if arguments.json:
         render.json(
             {
@@ -169,32 +190,51 @@ def _show(arguments: argparse.Namespace, render: Render) -> int:
                 "store": transport.address,
                 "project": name,
                 "journal": project.number,
+                "status": outline.status,
+                "status_reason": outline.status_reason,
                 "files": [_file_json(file) for file in files],
             }
         )
         return 0
     render.table(
-        ("file", "bytes", "sha256 begins", "published", "engines"),
+        ("file", "bytes", "sha256 begins", "published", "in", "state", "engines"),
         [
             (
                 file.name,
                 file.size_bytes,
                 file.sha256[:16],
                 file.upload_time,
+                " ".join(file.channels),
+                _state(file),
                 " ".join(f"{e.target}/{e.backend}" for e in file.engines) or "none",
             )
             for file in files
         ],
     )
+    if outline.status != "active":
+        reason = f": {outline.status_reason}" if outline.status_reason else ""
+        render.line(f"The project is {outline.status}{reason}")
     return 0
+
+
+def _state(file: File) -> str:
+    """Say in a word or two what became of a file; the gravest of it."""
+    for word, reason in (
+        ("withdrawn", file.withdrawn),
+        ("quarantined", file.quarantined),
+        ("yanked", file.yanked),
+    ):
+        if reason is not None:
+            return f"{word}: {reason}" if reason else word
+    return "offered"
 
 
 def _repair(arguments: argparse.Namespace, render: Render) -> int:
     from engineroom.store import open_store, repair
 
     transport = open_store(arguments.store)
-    with render.progress("Repairing"):
-        outcome = repair(transport)
+    with render.progress("Repairing") as progress:
+        outcome = repair(transport, progress=lambda name: progress.update(text=name))
     if arguments.json:
         render.json(_repair_json(outcome, transport.address))
     else:
@@ -253,13 +293,18 @@ def _published_json(published: Published) -> dict[str, Any]:
     }
 
 
-def _project_json(project: Project) -> dict[str, Any]:
+def _project_json(outline: Outline) -> dict[str, Any]:
     return {
-        "project": project.name,
-        "journal": project.number,
-        "versions": list(project.versions),
-        "files": len(project.files),
-        "size_bytes": sum(file.size_bytes for file in project.files),
+        "project": outline.project,
+        "journal": outline.number,
+        "status": outline.status,
+        "status_reason": outline.status_reason,
+        "newest": outline.newest or None,
+        "changed": outline.updated,
+        "versions": len(outline.versions),
+        "channels": sorted(outline.channels),
+        "files": outline.file_count,
+        "size_bytes": outline.size_bytes,
     }
 
 
@@ -272,6 +317,12 @@ def _file_json(file: File) -> dict[str, Any]:
         "metadata_sha256": file.metadata_sha256,
         "requires_python": file.requires_python,
         "upload_time": file.upload_time or None,
+        "channels": list(file.channels),
+        "commits": list(file.commits),
+        "yanked": file.yanked,
+        "quarantined": file.quarantined,
+        "withdrawn": file.withdrawn,
+        "provenance_sha256": file.provenance_sha256,
         "engines": [
             {
                 "target": engine.target,

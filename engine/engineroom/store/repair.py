@@ -24,6 +24,7 @@ from engineroom.store.identity import read_store
 from engineroom.store.journal import Journal, Project, replay
 from engineroom.store.outline import Outline
 from engineroom.store.pages import built_from
+from engineroom.store.transport import BytesBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ class Repair:
     Attributes:
         projects: every project it looked at.
         pages: what it wrote again.
-        removed: what it removed: wrong checkpoints, leftovers of writers that died.
+        removed: half-written leftovers it removed.
         problems: damage that only a copy of the store can mend.
     """
 
@@ -67,12 +68,11 @@ def repair(
     identity = read_store(transport)
     names = sorted(transport.folders(keys.JOURNALS))
     written: list[str] = []
-    removed: list[str] = []
     problems: list[StoreError] = []
     for name in names:
         progress(name)
         try:
-            project = _read(transport, identity, name, removed)
+            project = _read(transport, identity, name, written)
             problems.extend(_gaps(transport, project))
             problems.extend(_missing_blobs(transport, project))
             if project.number:
@@ -87,14 +87,14 @@ def repair(
         written.extend(
             refresh_roots(transport, identity, published, sign, everything=True)
         )
-    removed.extend(transport.sweep(older_than_seconds=_ABANDONED_SECONDS))
-    return Repair(published, tuple(written), tuple(removed), tuple(problems))
+    removed = transport.sweep(older_than_seconds=_ABANDONED_SECONDS)
+    return Repair(published, tuple(written), removed, tuple(problems))
 
 
 def _read(
-    transport: Transport, identity: Identity, name: str, removed: list[str]
+    transport: Transport, identity: Identity, name: str, written: list[str]
 ) -> Project:
-    """Read a journal from its start; remove checkpoints that do not follow from it."""
+    """Read a journal from its start; mend checkpoints that do not follow from it."""
     checkpoints = set(transport.list(keys.checkpoint_folder(name)))
     outline = Outline(name)
     files: dict[str, File] = {}
@@ -104,9 +104,11 @@ def _read(
         if key in checkpoints:
             checkpoints.discard(key)
             stored = transport.get(key)
-            if stored is not None and stored.data != outline.encode(identity):
+            wanted = outline.encode(identity)
+            if stored is not None and stored.data != wanted:
                 transport.delete(key)
-                removed.append(key)
+                transport.put_if_absent(key, BytesBody(wanted))
+                written.append(key)
     return Project(outline, files)
 
 
