@@ -200,6 +200,7 @@ def test_a_version_beyond_the_window_is_still_known_by_name(
 def test_a_spoiled_checkpoint_is_made_again(
     long_store: FolderTransport,
 ) -> None:
+    repair(long_store)
     folder = long_store.root / "checkpoints" / "widget"
     before = tree(folder)
     assert len(before) == 1
