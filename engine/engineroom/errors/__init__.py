@@ -50,6 +50,8 @@
             │   ├── SourceFailed     ER3210
             │   │   └── SourceForbidden, SourceTlsFailed, DownloadHashWrong, ...
             │   └── SourcesFailed, EnginesMissing, LockDiffers, ShelfBusy, ...
+            ├── ServeError           ER3300  `engineroom store serve`
+            │   └── ServeAddressUnusable, ServeTokenRefused, ...
             └── PublishError             ER3100
                 ├── WheelRefused         ER3101
                 │   └── WheelNameRefused, WheelBroken, WheelRecordWrong, ...
@@ -192,6 +194,12 @@ if TYPE_CHECKING:
     from engineroom.errors.remote import RemoteTimedOut as RemoteTimedOut
     from engineroom.errors.remote import RemoteTlsFailed as RemoteTlsFailed
     from engineroom.errors.remote import RemoteUnreachable as RemoteUnreachable
+    from engineroom.errors.serve import ServeAddressUnusable as ServeAddressUnusable
+    from engineroom.errors.serve import ServeCannotRedirect as ServeCannotRedirect
+    from engineroom.errors.serve import ServeError as ServeError
+    from engineroom.errors.serve import ServeTokenRefused as ServeTokenRefused
+    from engineroom.errors.serve import ServeTokensUnreadable as ServeTokensUnreadable
+    from engineroom.errors.serve import ServeUrlInvalid as ServeUrlInvalid
     from engineroom.errors.signing import AttestationWrong as AttestationWrong
     from engineroom.errors.signing import HeadRolledBack as HeadRolledBack
     from engineroom.errors.signing import HeadSwapped as HeadSwapped
@@ -423,6 +431,14 @@ _AREAS = {
         "RemoteTimedOut",
         "RemoteTlsFailed",
         "RemoteUnreachable",
+    ),
+    "serve": (
+        "ServeAddressUnusable",
+        "ServeCannotRedirect",
+        "ServeError",
+        "ServeTokenRefused",
+        "ServeTokensUnreadable",
+        "ServeUrlInvalid",
     ),
     "signing": (
         "AttestationWrong",
