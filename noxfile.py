@@ -26,7 +26,10 @@ nox.options.error_on_external_run = True
 nox.options.sessions = ["lint", "types", "native", "tests"]
 
 # What the wheel is built with: pyproject.toml has the versions.
-BUILD = nox.project.load_toml("pyproject.toml")["build-system"]["requires"]
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+BUILD = PYPROJECT["build-system"]["requires"]
+# The packages of the extra, for its tests and types.
+SERVE = PYPROJECT["project"]["optional-dependencies"]["serve"]
 TOML = "tomli; python_version < '3.11'"
 AUDIT = [
     "abi3audit", "abi3info", "auditwheel", "check-wheel-contents", "delocate",
@@ -54,12 +57,14 @@ TEST = [
     "rich>=13",
     "trustme",
     "uv",
+    *SERVE,
 ]
 LINT = [
     "clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5", "zizmor==1.32.0",
 ]  # fmt: skip
 TYPES = [
     "cryptography", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13",
+    *SERVE,
 ]  # fmt: skip
 PEERS = [
     "adbc-driver-postgresql", "adbc-driver-sqlite", "apsw", "asyncpg", "connectorx",
