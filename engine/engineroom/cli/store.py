@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engineroom.cli import amend
+from engineroom.cli import amend, serve
 
 if TYPE_CHECKING:
     import argparse
@@ -66,6 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     repair.set_defaults(perform=_repair)
 
     amend.configure_actions(partial(_action, actions))
+    serve.configure(
+        _action(actions, "serve", "serve a store to installers and to people")
+    )
 
 
 def run(arguments: argparse.Namespace, render: Render) -> int:
