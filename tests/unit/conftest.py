@@ -423,3 +423,27 @@ def load(tmp_path):
         return found
 
     return run
+
+
+@pytest.fixture(scope="session")
+def namespace():
+    """The command that gives a process mounts of its own."""
+    for words in (("unshare", "--mount"), ("unshare", "--map-root-user", "--mount")):
+        try:
+            done = subprocess.run([*words, "true"], capture_output=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("this machine has no `unshare`")
+        if done.returncode == 0:
+            return words
+    pytest.skip("this machine lets this user mount nothing")
+
+
+@pytest.fixture
+def mounted(namespace):
+    """A command that runs a shell script with `$1`, ... and then what it is given."""
+
+    def within(script, *words):
+        then = f'{script}; shift {len(words)}; exec "$@"'
+        return (*namespace, "sh", "-ec", then, "sh", *map(str, words))
+
+    return within

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 from engineroom.doctor.findings import OK, PROBLEM, SKIPPED, UNKNOWN, Finding
 from engineroom.doctor.report import Report
 from engineroom.doctor.server import SERVERS, about_server, check_tls, server_text
+from engineroom.doctor.trial import PATIENCE_SECONDS, describe, try_engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Callable
+
+    from engineroom.doctor.trial import Trial
 
 __all__ = ["examine"]
 
@@ -29,15 +32,20 @@ QUESTION, ANSWER = "select 1", 1
 class _Case:
     """One examination: what is asked, and what is known so far."""
 
-    def __init__(self, backend: str | None, url: str | None) -> None:
+    def __init__(
+        self, backend: str | None, url: str | None, patience_seconds: float
+    ) -> None:
         self.backend = backend or _backend_of(url or "")
         self.url = url or IN_MEMORY.get(self.backend, "")
         self.shown_url = _without_secrets(self.url)
+        self.patience_seconds = patience_seconds
         self.engine: Any = None
+        self.trial: Trial | None = None
         self.sections: dict[str, Any] = {
             "package": {},
             "process": {},
             "settings": [],
+            "trial": None,
             "engine": None,
             "candidates": [],
             "tls": None,
@@ -46,14 +54,20 @@ class _Case:
         }
 
 
-def examine(backend: str | None = None, url: str | None = None) -> Report:
+def examine(
+    backend: str | None = None,
+    url: str | None = None,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Report:
     """Examine this installation; never raises for what it finds.
 
     Args:
         backend: the backend to examine; the URL's if None, and SQLite without one.
         url: the database to query; one in memory if None.
+        patience_seconds: how long an engine may take to load in a child process.
     """
-    case = _Case(backend, url)
+    case = _Case(backend, url, patience_seconds)
     findings: list[Finding] = []
     for name, check in CHECKS:
         if name == "tls" and case.backend not in SERVERS:
@@ -74,6 +88,7 @@ def examine(backend: str | None = None, url: str | None = None) -> Report:
 
 def _check_package(case: _Case) -> Finding:
     """Where is the package, and is there only one?"""
+    from engineroom.platforms.mounts import mount_of
     from engineroom.version import __version__
 
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -86,15 +101,27 @@ def _check_package(case: _Case) -> Finding:
         }
         - {os.path.realpath(here)}
     )
+    text = f"engineroom {__version__} in {here}"
+    if others:
+        text += f"; another one is in {', '.join(others)} and is not used"
+    mount = mount_of(here)
     case.sections["package"] = {
         "version": __version__,
         "path": here,
         "others": others,
         "executable": sys.executable,
+        "mount": None
+        if mount is None
+        else {
+            "point": mount.point,
+            "read_only": mount.is_read_only,
+            "noexec": mount.is_noexec,
+        },
     }
-    text = f"engineroom {__version__} in {here}"
-    if others:
-        text += f"; another one is in {', '.join(others)} and is not used"
+    if mount is not None and mount.is_noexec:
+        text += f"; {mount.point} is mounted noexec, and no code loads from there"
+    if mount is not None and mount.is_read_only:
+        text += f"; {mount.point} is read-only, and nothing is ever written there"
     return Finding("package", OK, text)
 
 
@@ -132,8 +159,18 @@ def _check_settings(case: _Case) -> Finding:
     return Finding("settings", OK, f"in force: {in_force}")
 
 
+def _check_trial(case: _Case) -> Finding:
+    """Does a process survive loading the engine?"""
+    case.trial = try_engine(case.backend, case.patience_seconds)
+    case.sections["trial"] = case.trial.as_json()
+    return describe(case.trial, case.backend)
+
+
 def _check_engine(case: _Case) -> Finding:
     """Does an engine load, and which?"""
+    if case.trial is not None and not case.trial.is_safe:
+        text = "not loaded in this process, after what became of the child"
+        return Finding("engine", SKIPPED, text)
     try:
         from engineroom.errors import LoadError
         from engineroom.loader import load_engine
@@ -148,7 +185,8 @@ def _check_engine(case: _Case) -> Finding:
         remedy = (
             error.hint[: -len(DOCTOR)] if error.hint.endswith(DOCTOR) else error.hint
         )
-        return Finding("engine", PROBLEM, error.cause, remedy=remedy)
+        details = {"class": type(error).__name__, "code": error.code}
+        return Finding("engine", PROBLEM, error.cause, remedy=remedy, details=details)
     case.engine = engine
     case.sections["candidates"] = _candidates(engine.attempts)
     case.sections["engine"] = {
@@ -270,6 +308,7 @@ CHECKS: tuple[tuple[str, Callable[[_Case], Finding]], ...] = (
     ("package", _check_package),
     ("process", _check_process),
     ("settings", _check_settings),
+    ("trial", _check_trial),
     ("engine", _check_engine),
     ("integrity", _check_integrity),
     ("tls", lambda case: check_tls(case.engine, case.sections)),

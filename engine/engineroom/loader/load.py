@@ -26,7 +26,7 @@ from engineroom.platforms.rows import TARGETS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, Callable
 
     from engineroom.loader.handshake import Handshake
     from engineroom.loader.settings import Overrides
@@ -162,6 +162,7 @@ def find_and_load(
     package_shelf: str = PACKAGE_SHELF,
     machine: Machine | None = None,
     places: Sequence[tuple[str, str]] | None = None,
+    announce: Callable[[EngineFile], None] | None = None,
 ) -> Engine:
     """Find, check and load an engine; `load_engine` without its memory.
 
@@ -172,6 +173,8 @@ def find_and_load(
         machine: what facts are read from; this machine if None.
         places: where to look after the package, as (origin, folder); the user's and
             the system's engine folder if None.
+        announce: called with each file just before it is loaded: should that end the
+            process, this is what is known of it.
 
     Raises:
         LoadError: see `load_engine`.
@@ -179,7 +182,7 @@ def find_and_load(
     overrides = read_overrides(backend, environment)
     facts = probe(machine)
     plan = _plan(backend, overrides, facts, package_shelf)
-    loaded = _first(backend, plan, facts)
+    loaded = _first(backend, plan, facts, announce)
     # Where no target fits, there is nothing to look for in another place either.
     is_hopeless = not any(file or one.verdict == "no-engine" for file, one in plan)
     if not (loaded or is_hopeless or overrides.file or overrides.folder):
@@ -187,7 +190,7 @@ def find_and_load(
 
         for more in plans_elsewhere(backend, overrides, facts, environment, places):
             plan += more
-            loaded = _first(backend, more, facts)
+            loaded = _first(backend, more, facts, announce)
             if loaded is not None:
                 break
     attempts = tuple(attempt for _, attempt in plan)
@@ -201,7 +204,10 @@ def find_and_load(
 
 
 def _first(
-    backend: str, plan: list[tuple[EngineFile | None, Attempt]], facts: Facts
+    backend: str,
+    plan: list[tuple[EngineFile | None, Attempt]],
+    facts: Facts,
+    announce: Callable[[EngineFile], None] | None,
 ) -> tuple[EngineFile, Any, Any, Handshake] | None:
     """Load the first engine of a plan that passes; note how each attempt ends."""
     loaded: tuple[EngineFile, Any, Any, Handshake] | None = None
@@ -213,6 +219,8 @@ def _first(
             continue
         try:
             examine(file, facts)
+            if announce is not None:
+                announce(file)
             ffi, lib = _import(file)
             handshake = shake_hands(ffi, lib, backend, build_id=file.build_id)
             if backend in WITH_TLS:

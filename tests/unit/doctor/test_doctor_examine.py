@@ -14,7 +14,15 @@ import pytest
 from engineroom.loader.find import MANIFEST, PACKAGE_SHELF
 from engineroom.version import __version__
 
-CHECKS = ["package", "process", "settings", "engine", "integrity", "query"]
+CHECKS = [
+    "package",
+    "process",
+    "settings",
+    "trial",
+    "engine",
+    "integrity",
+    "query",
+]
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "doctor-json.md"
 
 
@@ -46,6 +54,7 @@ def test_doctor_without_an_engine_names_the_problem_and_what_mends_it(doctor, em
         "package": "ok",
         "process": "ok",
         "settings": "ok",
+        "trial": "ok",
         "engine": "problem",
         "integrity": "skipped",
         "query": "skipped",
@@ -240,6 +249,7 @@ def test_doctor_s_page_describes_every_key_and_no_other(doctor, empty):
     _, report = doctor(**empty)
     assert documented("") == set(report)
     assert documented("package") == set(report["package"])
+    assert documented("trial") == set(report["trial"])
     assert documented("process") == set(report["process"])
     assert documented("candidates") == set(report["candidates"][0])
     assert documented("checks") == set(report["checks"][0])

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import engineroom
 from engineroom.version import __version__
@@ -30,3 +36,50 @@ def test_doctor_checks_an_engine_of_the_users_folder(
     assert Path(report["package"]["path"]).parent == site
     assert report["engine"]["path"] == str(path)
     assert report["engine"]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("options", "read_only", "noexec", "said"),
+    [
+        pytest.param(
+            "ro",
+            True,
+            False,
+            "is read-only, and nothing is ever written there",
+            id="ro",
+        ),
+        pytest.param(
+            "noexec",
+            False,
+            True,
+            "is mounted noexec, and no code loads from there",
+            id="noexec",
+        ),
+    ],
+)
+def test_doctor_names_the_mount_that_the_package_lies_on(
+    mounted, tmp_path, options, read_only, noexec, said
+):
+    site, package = tmp_path / "site packages", Path(engineroom.__file__).parent
+    site.mkdir()
+    within = mounted(
+        'mount -t tmpfs none "$1"; cp -r "$2" "$1"; mount -o "remount,$3" "$1"',
+        *(site, package, options),
+    )
+    done = subprocess.run(
+        [*within, sys.executable, "-m", "engineroom", "doctor", "--json"],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        cwd=site,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    report = json.loads(done.stdout)
+    assert report["package"]["path"] == str(site / "engineroom")
+    assert report["package"]["mount"] == {
+        "point": str(site),
+        "read_only": read_only,
+        "noexec": noexec,
+    }
+    assert report["checks"][0]["text"].endswith(f"; {site} {said}")

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -303,30 +302,6 @@ def test_a_file_that_this_user_may_not_read_is_named(refused, shelf, message):
 
 
 # What takes mounts: a process that sees other files than this one.
-
-
-@pytest.fixture(scope="session")
-def namespace():
-    """The command that gives a process mounts of its own."""
-    for words in (("unshare", "--mount"), ("unshare", "--map-root-user", "--mount")):
-        try:
-            done = subprocess.run([*words, "true"], capture_output=True, check=False)
-        except FileNotFoundError:
-            pytest.skip("this machine has no `unshare`")
-        if done.returncode == 0:
-            return words
-    pytest.skip("this machine lets this user mount nothing")
-
-
-@pytest.fixture
-def mounted(namespace):
-    """A command that runs a shell script with `$1`, ... and then what it is given."""
-
-    def within(script, *words):
-        then = f'{script}; shift {len(words)}; exec "$@"'
-        return (*namespace, "sh", "-ec", then, "sh", *map(str, words))
-
-    return within
 
 
 def test_a_mount_that_forbids_code_is_named_with_what_helps(
