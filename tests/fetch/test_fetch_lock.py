@@ -159,8 +159,8 @@ def test_lock_that_was_edited_is_refused_with_its_line(locked, old, new, problem
     locked.write_text(text.replace(old, new, 1))
     with pytest.raises(LockUnreadable) as caught:
         read_lock(str(locked))
-    assert problem in caught.value.reason
-    assert "line" in caught.value.reason or "format" in caught.value.reason
+    assert problem in caught.value.message
+    assert "line" in caught.value.message or "format" in caught.value.reason
 
 
 def test_locked_without_a_lock_file_says_how_to_write_one(fetch, store, tmp_path):

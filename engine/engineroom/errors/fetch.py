@@ -246,15 +246,18 @@ class LockUnreadable(FetchError):
     Attributes:
         path: the file.
         reason: what is wrong with it.
+        line: the line at fault, counted from 1; 0 where no line is.
     """
 
     code = "ER3240"
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, *, line: int = 0) -> None:
         self.path = path
         self.reason = reason
+        self.line = line
+        place = f"line {line}: " if line else ""
         super().__init__(
-            f"Cannot use the lock file `{path}`: {reason}",
+            f"Cannot use the lock file `{path}`: {place}{reason}",
             hint="write it with `engineroom fetch --lock`",
         )
 

@@ -8,9 +8,10 @@ this. docs/guides/fetch-engines.md tells how it is used.
 
 from __future__ import annotations
 
-from engineroom.fetch.lockfile import LOCK_NAME, Lock, read_lock, write_lock
-from engineroom.fetch.run import Fetched, fetch, make_lock
+from engineroom.fetch.lockfile import write_lock
+from engineroom.fetch.run import Fetched, fetch, make_lock, offers_of
 from engineroom.fetch.source import Source, open_source
+from engineroom.lockfile import LOCK_NAME, Lock, read_lock
 
 __all__ = [
     "LOCK_NAME",
@@ -19,6 +20,7 @@ __all__ = [
     "Source",
     "fetch",
     "make_lock",
+    "offers_of",
     "open_source",
     "read_lock",
     "write_lock",

@@ -20,9 +20,9 @@ from engineroom.errors import (
     TargetNotOffered,
 )
 from engineroom.fetch.index import read_offers
-from engineroom.fetch.lockfile import LockedEngine, LockedWheel
 from engineroom.fetch.shelf import ShelfFolder
 from engineroom.fetch.wheel import download, read_rows, unpack
+from engineroom.lockfile import LockedEngine, LockedWheel
 from engineroom.version import __version__
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engineroom.fetch.index import Offer
-    from engineroom.fetch.lockfile import Lock
     from engineroom.fetch.shelf import Row
     from engineroom.fetch.source import Source
     from engineroom.fetch.wheel import Progress
+    from engineroom.lockfile import Lock
     from engineroom.platforms.target import Target
 
-__all__ = ["BUSY_SECONDS", "Fetched", "fetch", "make_lock"]
+__all__ = ["BUSY_SECONDS", "Fetched", "fetch", "make_lock", "offers_of"]
 
 PROJECT = "engineroom"
 BUSY_SECONDS = 600.0
@@ -145,6 +145,15 @@ def make_lock(
     return tuple(wheels)
 
 
+def offers_of(source: Source) -> tuple[Offer, ...]:
+    """Return the wheels of engineroom that a source offers.
+
+    Raises:
+        SourceFailed: of the kind that says what went wrong.
+    """
+    return read_offers(source.page(PROJECT), source.shown)
+
+
 def _fetched(
     shelf: ShelfFolder,
     targets: Sequence[Target],
@@ -232,7 +241,7 @@ class _Ask:
         if page is None:
             self._progress(source.shown, 0, 0)
             try:
-                page = read_offers(source.page(PROJECT), source.shown)
+                page = offers_of(source)
             except SourceFailed as error:
                 page = error
             self._pages[number] = page
