@@ -56,8 +56,14 @@ def test_sarif_has_what_its_schema_demands(plant, capsys):
 
 
 def test_json_is_as_its_page_has_it(plant, capsys):
-    plant(**{"a/prisma/schema.prisma": ONE_LINE, "a/Dockerfile": "FROM debian:12\n"})
-    assert main(["check", "--json"]) == 1
+    root = plant(
+        **{
+            "a/prisma/schema.prisma": ONE_LINE,
+            "a/Dockerfile": "FROM debian:12\n",
+            "a/engineroom.lock": "format = 2\n",
+        }
+    )
+    assert main(["check", "--json", "--store", str(root / "none")]) == 1
     value = json.loads(capsys.readouterr().out)
     page = (ROOT / "docs/reference/check-json.md").read_text("utf-8")
     described = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
@@ -68,9 +74,9 @@ def test_json_is_as_its_page_has_it(plant, capsys):
         service["needed"][0],
         service["images"][0],
     )
-    keys = {
-        key for each in (value, folder, service, finding, need, image) for key in each
-    }
+    lock, (store,) = service["lock"], value["stores"]
+    parts = (value, folder, service, finding, need, image, lock, store)
+    keys = {key for each in parts for key in each}
     assert keys | set(RULES) | set(STATUSES) >= described
     assert keys <= described
     assert all(f"| `{rule}` | {level} |" in page for rule, (level, _) in RULES.items())

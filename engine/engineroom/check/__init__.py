@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING
 
 from engineroom.check.examine import examine, is_relevant
 from engineroom.check.findings import FORMAT, STATUSES, Report
+from engineroom.check.stores import Answer, StoredWheel
 from engineroom.check.tree import DiskTree, IndexTree, was_deleted
 from engineroom.errors import CheckPathMissing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FORMAT", "STATUSES", "Report", "check"]
+__all__ = ["FORMAT", "STATUSES", "Answer", "Report", "StoredWheel", "check"]
 
 
 def check(
-    paths: Sequence[str], *, staged: bool = False, fix: bool = False
+    paths: Sequence[str],
+    *,
+    staged: bool = False,
+    fix: bool = False,
+    answers: Sequence[Answer] = (),
 ) -> list[Report]:
     """Check folders, or the services to which files belong.
 
@@ -29,6 +34,7 @@ def check(
         paths: folders and files; the working folder if there are none.
         staged: look at what git has staged, and only at findings that concern it.
         fix: write missing targets into the schemas, and check once more.
+        answers: what stores answered; none where none was asked.
 
     Raises:
         CheckError: a path is missing, git cannot answer, or a schema cannot be
@@ -36,8 +42,8 @@ def check(
     """
     jobs = _jobs(paths)
     if staged:
-        return [_staged(root, focus) for root, focus in jobs.items()]
-    return [_on_disk(root, focus, fix) for root, focus in jobs.items()]
+        return [_staged(root, focus, answers) for root, focus in jobs.items()]
+    return [_on_disk(root, focus, fix, answers) for root, focus in jobs.items()]
 
 
 def _jobs(paths: Sequence[str]) -> dict[str, set[str] | None]:
@@ -75,28 +81,31 @@ def _place(path: str) -> tuple[str, str]:
     return folder, "/".join(below)
 
 
-def _on_disk(root: str, focus: set[str] | None, fix: bool) -> Report:
+def _on_disk(
+    root: str, focus: set[str] | None, fix: bool, answers: Sequence[Answer]
+) -> Report:
     tree = DiskTree(root)
     shown = _shown(root)
     if focus is not None and not any(map(is_relevant, focus)):
         return Report(shown, (), ())
-    report = examine(tree, root=shown, focus=focus)
+    report = examine(tree, root=shown, focus=focus, answers=answers)
     if not fix or not report.has_errors:
         return report
     from engineroom.check.fix import fix as write
 
     fixed = write(report, tree)
-    return examine(tree, root=shown, focus=focus)._replace(fixed=tuple(fixed))
+    again = examine(tree, root=shown, focus=focus, answers=answers)
+    return again._replace(fixed=tuple(fixed))
 
 
-def _staged(root: str, focus: set[str] | None) -> Report:
+def _staged(root: str, focus: set[str] | None, answers: Sequence[Answer]) -> Report:
     tree = IndexTree(root)
     staged = tree.staged()
     staged = staged if focus is None else staged & focus
     if not any(map(is_relevant, staged)):
         return Report(_shown(root), (), ())
     tree.load(path for path in tree.files() if is_relevant(path))
-    return examine(tree, root=_shown(root), focus=staged)
+    return examine(tree, root=_shown(root), focus=staged, answers=answers)
 
 
 def _shown(root: str) -> str:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from engineroom.check.compose import read_entries
 from engineroom.check.dockerfile import final_stage, read_stages
 from engineroom.check.findings import Finding, Image, Report, Service
+from engineroom.check.generators import judge_generator
 from engineroom.check.images import base_of, is_bare
+from engineroom.check.locks import judge_lock, lock_above, read_lock_file
 from engineroom.check.needs import (
     TEMPLATE,
     Need,
     covers,
-    is_known,
+    listed,
     needs_named,
     target_of,
 )
@@ -25,17 +27,23 @@ from engineroom.check.prisma import read_schema
 from engineroom.check.projects import (
     locked_wheels,
     owners,
+    pin_of,
     setting_of,
     tells_usage,
     usage_of,
 )
+from engineroom.check.stores import judge_stores, silences
 from engineroom.check.tree import Unreadable, is_compose, is_dockerfile
 from engineroom.errors import UnknownTarget
+from engineroom.lockfile import LOCK_NAME
+from engineroom.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from engineroom.check.prisma import Generator
+    from engineroom.check.locks import LockFile
+    from engineroom.check.projects import Usage
+    from engineroom.check.stores import Answer
     from engineroom.check.tree import Tree
 
 __all__ = ["examine", "is_relevant"]
@@ -56,7 +64,13 @@ def is_relevant(path: str) -> bool:
     return path.endswith(".prisma") or is_of_images or tells_usage(path)
 
 
-def examine(tree: Tree, *, root: str = "", focus: set[str] | None = None) -> Report:
+def examine(
+    tree: Tree,
+    *,
+    root: str = "",
+    focus: set[str] | None = None,
+    answers: Sequence[Answer] = (),
+) -> Report:
     """Examine a tree.
 
     Args:
@@ -64,35 +78,37 @@ def examine(tree: Tree, *, root: str = "", focus: set[str] | None = None) -> Rep
         root: how the folder is shown.
         focus: the files that matter: what does not concern them is left out. None
             for all.
+        answers: what stores answered; none where none was asked.
     """
-    return _Examination(tree).report(root, focus)
+    return _Examination(tree, answers).report(root, focus)
 
 
 class _Examination:
     """One look at one tree."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, answers: Sequence[Answer]) -> None:
         self.tree = tree
+        self.answers = answers
         self.files = tree.files()
         self.owners = owners(self.files)
         self.services = sorted(set(self.owners.values()))
+        self.files_of: dict[str, list[str]] = {path: [] for path in self.services}
+        for file, owner in self.owners.items():
+            if is_relevant(file):
+                self.files_of[owner].append(file)
         self.texts: dict[str, str | None] = {}
         self.findings: dict[str, list[Finding]] = {}
         self.images: dict[str, list[Image]] = {}
         self.needs: dict[str, list[Need]] = {}
+        self.locks: dict[str, LockFile] = {}
 
     def report(self, root: str, focus: set[str] | None) -> Report:
         shown = self.services
         if focus is not None:
-            wanted = {self.owners.get(p) for p in focus if is_relevant(p)}
-            shown = [path for path in self.services if path in wanted]
+            shown = [path for path in self.services if self._is_meant(path, focus)]
         if shown:
             self._read_images()
-        mine = {path: list[str]() for path in shown}
-        for file, owner in self.owners.items():
-            if owner in mine and is_relevant(file):
-                mine[owner].append(file)
-        found = [self._service(path, files) for path, files in mine.items()]
+        found = [self._service(path) for path in shown]
         if focus is None:
             found = _without_bare_parents(found)
         else:
@@ -101,9 +117,21 @@ class _Examination:
             Finding("unreadable", path, 1, f"This folder cannot be listed: {why}")
             for path, why in self.tree.troubles()
         ]
+        loose += silences(self.answers)
         if "" not in self.services:  # a compose file may belong to no service
             loose += self.findings.get("", [])
         return Report(root, tuple(found), tuple(loose))
+
+    def _is_meant(self, path: str, focus: set[str]) -> bool:
+        """Say whether a file that matters is a service's own, or one above it."""
+        for file in focus:
+            folder, _, name = file.rpartition("/")
+            if is_relevant(file) and self.owners.get(file) == path:
+                return True
+            is_below = not folder or path.startswith(f"{folder}/")
+            if is_below and name in ("pyproject.toml", LOCK_NAME):
+                return True
+        return False
 
     def text(self, path: str, owner: str) -> str | None:
         """Return a file's text; None, with a finding, if it cannot be read."""
@@ -116,25 +144,20 @@ class _Examination:
                 self.findings.setdefault(owner, []).append(found)
         return self.texts[path]
 
-    def _service(self, path: str, files: list[str]) -> Service:
-        uses: list[str] = []
-        locks: list[str] = []
+    def _service(self, path: str) -> Service:
         findings = self.findings.setdefault(path, [])
-        for file in files:
-            if not tells_usage(file):
-                continue
-            text = self.text(file, path)
-            if text is not None and usage_of(file, text):
-                uses = ["Engineroom"]
-                locks.append(file)
+        files = self.files_of[path]
+        usages = self._usages(path)
+        uses = ["Engineroom"] if usages else []
         schemas = [file for file in files if file.endswith(".prisma")]
         uses += ["Prisma"] if schemas else []
         needs = self._needs(path, uses)
         configured: dict[str, None] = {}
         for schema in schemas:
             configured.update(dict.fromkeys(self._schema(schema, path, needs)))
-        for lock in locks:
-            configured.update(dict.fromkeys(self._lock(lock, path, needs)))
+        for usage in usages:
+            configured.update(dict.fromkeys(self._wheels(usage.file, path, needs)))
+        lock = self._lock(path, usages, needs) if usages else None
         return Service(
             path,
             tuple(uses),
@@ -143,7 +166,23 @@ class _Examination:
             tuple(configured),
             tuple(needs),
             tuple(findings),
+            lock,
         )
+
+    def _usages(self, path: str) -> list[Usage]:
+        """Return where a service says that it uses Engineroom."""
+        found: list[Usage] = []
+        for file in filter(tells_usage, self.files_of[path]):
+            text = self.text(file, path)
+            usage = usage_of(file, text) if text is not None else None
+            if usage:
+                found.append(usage)
+        if [posixpath.basename(usage.file) for usage in found] == [LOCK_NAME]:
+            # A lock file alone is that of the services below, if one of them uses it.
+            above = f"{path}/" if path else ""
+            below = [s for s in self.services if s != path and s.startswith(above)]
+            return [] if any(map(self._usages, below)) else found
+        return found
 
     def _needs(self, path: str, uses: list[str]) -> list[Need]:
         """Return what a service needs: the setting or the template, and its images."""
@@ -209,19 +248,38 @@ class _Examination:
         names: list[str] = []
         for index, generator in enumerate(schema.generators):
             if generator.needs_engines:
-                findings += _judge(generator, index, file, text, needs)
+                findings += judge_generator(generator, index, file, text, needs)
                 names += generator.targets.texts if generator.targets else ()
         return names
 
-    def _lock(self, file: str, path: str, needs: list[Need]) -> list[str]:
-        """Judge a lock file, and return the targets whose wheels it lists."""
+    def _lock(
+        self, path: str, usages: Sequence[Usage], needs: list[Need]
+    ) -> LockFile | None:
+        """Judge the engineroom.lock of a service, and what stores have of it."""
+        texts = [(usage, self.text(usage.file, path) or "") for usage in usages]
+        pins = [pin for pin in (pin_of(*one) for one in texts) if pin is not None]
+        file = lock_above(path, self.owners)
+        text = self.text(file, path) if file else None
+        if text is not None and file not in self.locks:
+            self.locks[file] = read_lock_file(file, text)
+        lock = self.locks.get(file)
+        findings = self.findings[path]
+        if lock is not None:
+            findings += judge_lock(lock, needs, pins, __version__)
+        findings += judge_stores(self.answers, lock, needs, pins, usages)
+        return lock
+
+    def _wheels(self, file: str, path: str, needs: list[Need]) -> list[str]:
+        """Judge an installer's lock file; return the targets whose wheels it lists."""
+        if file.endswith((".txt", LOCK_NAME)):
+            return []
         text = self.text(file, path)
-        locked = locked_wheels(text) if text and not file.endswith(".txt") else None
+        locked = locked_wheels(text) if text else None
         if locked is None:
             return []
         lacking = [n for n in needs if n.target and n.target not in locked.targets]
         if lacking:
-            message = f"The lock file has no wheels for {_listed(lacking)}"
+            message = f"The lock file has no wheels for {listed(lacking)}"
             hint = "lock again, against a store that holds the wheels of every target"
             line = locked.line
             found = Finding("wheels-missing", file, line, message, hint, tuple(lacking))
@@ -284,53 +342,6 @@ class _Examination:
             reason = f"`{name}` is {base.system}"
             need = Need(base.prisma, target, reason, file, line)
             self.needs.setdefault(owner, []).append(need)
-
-
-def _judge(
-    generator: Generator, index: int, file: str, text: str, needs: Iterable[Need]
-) -> list[Finding]:
-    """Return what is wrong with the targets of one generator."""
-    value = generator.targets
-    who = f"generator `{generator.name}`"
-    if value is None:
-        message = f"The {who} has no `binaryTargets`; needed: {_listed(needs)}"
-        hint = _fix_hint(file)
-        lacking = tuple(needs)
-        return [
-            Finding(
-                "targets-absent", file, generator.line, message, hint, lacking, index
-            )
-        ]
-    line = text.count("\n", 0, value.key_start) + 1
-    found: list[Finding] = []
-    for name in value.texts:
-        if not is_known(name):
-            message = f"No target is called `{name}`"
-            hint = "`engineroom targets` lists those of Engineroom"
-            found.append(Finding("target-unknown", file, line, message, hint))
-    lacking = tuple(n for n in needs if not any(covers(t, n) for t in value.texts))
-    if lacking and value.variables:
-        names = ", ".join(f"`{name}`" for name in value.variables)
-        message = f"The {who} takes targets from {names}; needed: {_listed(lacking)}"
-        hint = "see that the variable holds them, or write the targets into the schema"
-        found.append(
-            Finding("targets-elsewhere", file, line, message, hint, lacking, -1)
-        )
-    elif lacking:
-        message = f"The {who} lacks {_listed(lacking)}"
-        hint = _fix_hint(file)
-        found.append(
-            Finding("targets-missing", file, line, message, hint, lacking, index)
-        )
-    return found
-
-
-def _listed(needs: Iterable[Need]) -> str:
-    return ", ".join(f"`{need.name}` ({need.reason})" for need in needs)
-
-
-def _fix_hint(file: str) -> str:
-    return f"`engineroom check --fix` adds them, or add them by hand to `{file}`"
 
 
 def _without_bare_parents(services: list[Service]) -> list[Service]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from typing import Any
 
+    from engineroom.check.locks import LockFile
     from engineroom.check.needs import Need
 
 __all__ = ["FORMAT", "RULES", "STATUSES", "Finding", "Image", "Report", "Service"]
@@ -21,11 +22,24 @@ RULES = {
     "targets-missing": ("error", "A generator's `binaryTargets` lacks needed targets."),
     "targets-absent": ("error", "A generator of a client has no `binaryTargets`."),
     "wheels-missing": ("error", "A lock file lacks wheels for needed targets."),
+    "lock-broken": ("error", "An `engineroom.lock` cannot be used."),
+    "lock-lacks-targets": ("error", "An `engineroom.lock` lacks needed targets."),
+    "lock-version-differs": (
+        "error",
+        "An `engineroom.lock` is of another version than the one that is pinned.",
+    ),
+    "store-lacks": ("error", "No store has a wheel that is locked or needed."),
+    "store-differs": ("error", "A store has other bytes than the lock records."),
     "image-too-old": ("error", "An image is older than every engine needs."),
     "setting-wrong": ("error", "`[tool.engineroom.check]` cannot be followed."),
     "target-unknown": ("warning", "A name in `binaryTargets` means nothing."),
     "targets-elsewhere": ("warning", "Targets come from an environment variable."),
     "schema-broken": ("warning", "A schema cannot be understood."),
+    "lock-version-unpinned": (
+        "warning",
+        "An `engineroom.lock` is of another version than the one that checks.",
+    ),
+    "store-silent": ("warning", "A store gave no answer."),
     "unreadable": ("warning", "A file or folder cannot be read."),
 }
 
@@ -88,6 +102,17 @@ class Service(NamedTuple):
     configured: tuple[str, ...]
     needs: tuple[Need, ...]
     findings: tuple[Finding, ...]
+    lock: LockFile | None = None
+
+    @property
+    def locked(self) -> str:
+        """How many of the needed targets the lock file has, in a few words."""
+        if self.lock is None:
+            return ""
+        if self.lock.lock is None:
+            return "broken"
+        needed = {need.target for need in self.needs if need.target}
+        return f"{len(needed.intersection(self.lock.targets))} of {len(needed)}"
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -159,8 +184,18 @@ class Report(NamedTuple):
             ],
             "configured": list(service.configured),
             "needed": [self._need(need) for need in service.needs],
+            "lock": self._lock(service.lock),
             "missing": list(service.missing),
             "findings": [self._finding(finding) for finding in service.findings],
+        }
+
+    def _lock(self, lock: LockFile | None) -> dict[str, Any] | None:
+        if lock is None:
+            return None
+        return {
+            "file": self.shown(lock.file),
+            "version": lock.version,
+            "targets": list(lock.targets),
         }
 
     def _need(self, need: Need) -> dict[str, Any]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from engineroom.platforms.target import Target
 
-__all__ = ["TEMPLATE", "Need", "covers", "is_known", "needs_named", "target_of"]
+__all__ = [
+    "TEMPLATE", "Need", "covers", "is_known", "listed", "needs_named", "target_of",
+]  # fmt: skip
 
 # The template for a service of whose surroundings nothing is known.
 TEMPLATE = (
@@ -107,6 +109,11 @@ def needs_named(names: Iterable[str], file: str, line: int) -> list[Need]:
                 Need(_prisma(of) if is_ours else name, of.id, reason, file, line)
             )
     return found
+
+
+def listed(needs: Iterable[Need]) -> str:
+    """Return the names that Prisma has for needs, each with its reason."""
+    return ", ".join(f"`{need.name}` ({need.reason})" for need in needs)
 
 
 def _prisma(target: Target) -> str:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
-    "Locked", "Setting", "Usage", "locked_wheels", "owners", "setting_of",
-    "tells_usage", "usage_of",
+    "Locked", "Pin", "Setting", "Usage", "locked_wheels", "owners", "pin_of",
+    "setting_of", "tells_usage", "usage_of",
 ]  # fmt: skip
 
 _MARKERS = frozenset(
@@ -46,12 +46,31 @@ _WHEEL = re.compile(
     r"""engineroom-[^-/\s"']+(?:-\d[^-/\s"']*)?-[^-/\s"']+-[^-/\s"']+-([\w.]+)\.whl"""
 )
 
+# An exact version behind the name, as requirements, tables and lists have it.
+_PIN = re.compile(
+    r"""engineroom["']?\s*(?:\[[^\]]*\]\s*)?(?:=\s*["'])?={2,3}\s*(\d[\w.+!-]*)(?![\w.*])"""
+)
+_PIN_IN_LOCK = re.compile(
+    r"""["']?version["']?\s*[=:]\s*["'](?:==)?(\d[\w.+!-]*)["']"""
+)
+_PIN_IN_WHEEL = re.compile(r"engineroom-(\d[^-/\s]*)-\S*\.(?:whl|tar\.gz)")
+# How far behind the name of a package its version stands in a lock file.
+_PIN_LINES = 12
+
 
 class Usage(NamedTuple):
     """Where a service says that it uses Engineroom."""
 
     file: str
     line: int
+
+
+class Pin(NamedTuple):
+    """The one version of Engineroom that a file allows."""
+
+    file: str
+    line: int
+    version: str
 
 
 class Setting(NamedTuple):
@@ -121,6 +140,23 @@ def usage_of(path: str, text: str) -> Usage | None:
         lines = enumerate(text.splitlines(), 1)
         line = next((n for n, one in lines if _REQUIREMENT.match(one)), 0)
     return Usage(path, line) if line else None
+
+
+def pin_of(usage: Usage, text: str) -> Pin | None:
+    """Return the version that a file pins where it names Engineroom, or None."""
+    if usage.file.endswith("engineroom.lock"):
+        return None  # it is what is held against the pins
+    lines = text.splitlines()[usage.line - 1 :]
+    if usage.file.endswith((".lock", "pylock.toml")):
+        for number, line in enumerate(lines[:_PIN_LINES], usage.line):
+            found = _PIN_IN_LOCK.search(line)
+            if found:
+                return Pin(usage.file, number, found.group(1))
+            if number > usage.line and line.lstrip().startswith("[["):
+                break  # the next package
+        return None
+    found = _PIN.search(lines[0]) or _PIN_IN_WHEEL.search(lines[0])
+    return Pin(usage.file, usage.line, found.group(1)) if found else None
 
 
 def setting_of(text: str) -> Setting | None:

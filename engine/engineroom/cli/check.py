@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from engineroom.check import Report
+    from engineroom.check import Answer, Report
     from engineroom.check.findings import Service
     from engineroom.cli.render import Render
 
@@ -43,6 +44,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check what git has staged, and only what concerns it",
     )
+    parser.add_argument(
+        "--store",
+        dest="stores",
+        action="append",
+        default=[],
+        metavar="SOURCE",
+        help="ask this store's folder or index whether it has the wheels that are"
+        " locked or needed; may be given again; without it no store is asked",
+    )
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="ask the stores that ENGINEROOM_FETCH_FROM names",
+    )
 
 
 def run(arguments: argparse.Namespace, render: Render) -> int:
@@ -50,9 +65,19 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
     if arguments.fix and arguments.staged:
         render.note("engineroom check: --fix changes files, and --staged reads none")
         return 2
+    addresses = _addresses(arguments)
+    if arguments.online and not addresses:
+        render.note("engineroom check: --online, and ENGINEROOM_FETCH_FROM is not set")
+        return 2
     from engineroom.check import check
 
-    reports = check(arguments.paths, staged=arguments.staged, fix=arguments.fix)
+    answers = _ask(addresses, render)
+    reports = check(
+        arguments.paths,
+        staged=arguments.staged,
+        fix=arguments.fix,
+        answers=answers,
+    )
     form = "json" if arguments.json else arguments.format
     if form == "json":
         from engineroom.check import FORMAT
@@ -60,7 +85,12 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
         is_bad = any(report.has_errors for report in reports)
         folders = [report.as_json() for report in reports]
         verdict = "fails" if is_bad else "ok"
-        render.json({"format": FORMAT, "verdict": verdict, "folders": folders})
+        stores = [
+            {"store": one.store, "wheels": len(one.wheels), "problem": one.problem}
+            for one in answers
+        ]
+        value = {"format": FORMAT, "verdict": verdict, "folders": folders}
+        render.json({**value, "stores": stores})
     elif form == "sarif":
         from engineroom.check.formats import sarif
         from engineroom.version import __version__
@@ -76,10 +106,52 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
     return 1 if any(report.has_errors for report in reports) else 0
 
 
+def _addresses(arguments: argparse.Namespace) -> list[str]:
+    """Return the stores to ask: nothing leads to the network that was not named."""
+    stores: list[str] = arguments.stores
+    if arguments.online:
+        from engineroom.fetch.settings import FROM
+
+        stores = [*stores, *os.environ.get(FROM, "").split()]
+    return stores
+
+
+def _ask(addresses: Sequence[str], render: Render) -> list[Answer]:
+    """Ask stores which wheels of engineroom they have."""
+    if not addresses:
+        return []
+    from engineroom.check import Answer, StoredWheel
+    from engineroom.errors import SourceFailed
+    from engineroom.fetch import offers_of, open_source
+
+    answers: list[Answer] = []
+    with render.progress("Asking stores") as progress:
+        for source in map(open_source, addresses):
+            progress.update(f"Asking {source.shown}")
+            try:
+                offers = offers_of(source)
+            except SourceFailed as error:
+                problem = f"{error.code}: {error.message}"
+                answers.append(Answer(source.shown, (), problem))
+                continue
+            wheels = [
+                StoredWheel(o.name.text, o.name.version, o.name.platforms, o.sha256)
+                for o in offers
+            ]
+            answers.append(Answer(source.shown, tuple(wheels)))
+    return answers
+
+
 def _show(reports: Sequence[Report], render: Render) -> None:
-    rows = [_row(report, service) for report in reports for service in report.services]
-    if rows:
-        render.table(("service", "uses it", "targets", "status"), rows)
+    services = [(report, one) for report in reports for one in report.services]
+    if services:
+        columns = ["service", "uses it", "targets", "status"]
+        rows = [_row(report, service) for report, service in services]
+        if any(service.lock for _, service in services):
+            columns.insert(3, "locked")
+            for row, (_, service) in zip(rows, services):
+                row.insert(3, service.locked)
+        render.table(columns, rows)
         render.line()
     for report in reports:
         for path in report.fixed:
@@ -92,7 +164,7 @@ def _show(reports: Sequence[Report], render: Render) -> None:
     render.line(_summary(reports))
 
 
-def _row(report: Report, service: Service) -> tuple[str, str, str, str]:
+def _row(report: Report, service: Service) -> list[str]:
     status = service.status
     if service.missing:
         status += f": {', '.join(service.missing)} missing"
@@ -100,7 +172,7 @@ def _row(report: Report, service: Service) -> tuple[str, str, str, str]:
     if service.uses and not targets:
         targets = "those of the wheels"
     uses = ", ".join(service.uses) or "no"
-    return report.shown(service.path), uses, targets, status
+    return [report.shown(service.path), uses, targets, status]
 
 
 def _summary(reports: Sequence[Report]) -> str:
