@@ -1,15 +1,18 @@
-"""What all tests share: Ctrl-C, also where a shell runs them in the background.
+"""What all tests share: Ctrl-C, and nothing of what this user has at home.
 
-A program that is started so is told to ignore it, and those tests that are stopped by
-it would go on for ever.
+A program that a shell starts in the background is told to ignore Ctrl-C, and those
+tests that are stopped by it would go on for ever. Engines that this user has fetched
+would be taken for those that a test expects to be missing.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C interrupt, as where a terminal is."""
+    """Let Ctrl-C interrupt, as where a terminal is; hide the user's engines."""
+    os.environ["XDG_DATA_HOME"] = os.path.join(os.sep, "no-data")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

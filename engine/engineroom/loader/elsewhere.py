@@ -60,7 +60,10 @@ def _plan(
     if not os.path.isdir(folder):
         return ended("absent", f"the {origin}'s engine folder is not there")
     manifest = os.path.join(folder, MANIFEST)
-    unsafe = unsafe_because(manifest if os.path.exists(manifest) else folder)
+    unsafe = unsafe_because(manifest if os.path.lexists(manifest) else folder)
+    if not unsafe and not os.path.lexists(manifest):
+        # As after a fetch that failed, which leaves its lock there and nothing else.
+        return ended("absent", f"the {origin}'s engine folder has no {MANIFEST}")
     if unsafe:
         return ended("unsafe-place", unsafe)
     shelf = read_shelf(folder, origin)

@@ -55,6 +55,20 @@ def test_a_damaged_engine_of_the_package_gives_way_to_the_users(
     assert verdicts == ["damaged", "loaded"]
 
 
+def test_what_a_failed_fetch_leaves_is_no_place_of_engines(
+    load_here, shelf, tmp_path, host
+):
+    """Its empty folder was the headline, in place of the engine that is missing."""
+    folder = tmp_path / "data" / "engineroom" / "engines" / __version__
+    folder.mkdir(parents=True)
+    (folder / ".engineroom-fetch.lock").touch()
+    shelf.add("rhel-arm64" if host.id != "rhel-arm64" else "rhel-x86_64", b"other")
+    found = load_here()
+    assert f"no sqlite engine for {host.id}" in found["cause"]
+    state = {a["path"]: a["verdict"] for a in found["attempts"]}
+    assert state[str(folder)] == "absent"
+
+
 def test_a_setting_for_the_folder_looks_nowhere_else(
     load_here, shelf, user_shelf, make_engine, host
 ):
