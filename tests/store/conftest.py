@@ -162,3 +162,26 @@ def installer(request: pytest.FixtureRequest) -> Installer:
     """Give each installer in turn."""
     found: Installer = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def pip_wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Give the wheels of the two pips by the names that environments.py has for them.
+
+    A wheel of pip runs as it is. Newest means the one of this environment, or newer.
+    """
+    folder = tmp_path_factory.mktemp("pips")
+    wheels: dict[str, Path] = {}
+    for name, requirement in {"pip": "pip>=26.3", "pip 22": "pip==22.3.1"}.items():
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
+        own = folder / name
+        done = subprocess.run(
+            [*command, "--dest", str(own), requirement],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            pytest.skip(f"no package index gives {requirement}: {done.stderr[-200:]}")
+        (wheels[name],) = own.glob("*.whl")
+    return wheels

@@ -54,6 +54,10 @@
             │   └── ServeAddressUnusable, ServeTokenRefused, ...
             └── PublishError             ER3100
                 ├── WheelRefused         ER3101
+                │   └── WheelNameRefused, WheelBroken, WheelTagWrong, ...
+                ├── FileNameTaken        ER3110
+                └── NoPythonAllowed, ReleaseIncomplete, ReleaseUnresolvable
+    ),
                 │   └── WheelNameRefused, WheelBroken, WheelRecordWrong, ...
                 └── FileNameTaken        ER3110
                     FileWithdrawn, ProjectQuarantined, ChannelInvalid, UploadTooOld
@@ -172,6 +176,10 @@ if TYPE_CHECKING:
     from engineroom.errors.query import UsedByAnotherLoop as UsedByAnotherLoop
     from engineroom.errors.query import UsedByAnotherThread as UsedByAnotherThread
     from engineroom.errors.query import ValueTooBig as ValueTooBig
+    from engineroom.errors.release import NoPythonAllowed as NoPythonAllowed
+    from engineroom.errors.release import ReleaseIncomplete as ReleaseIncomplete
+    from engineroom.errors.release import ReleaseUnresolvable as ReleaseUnresolvable
+    from engineroom.errors.release import WheelTagWrong as WheelTagWrong
     from engineroom.errors.remote import BucketMissing as BucketMissing
     from engineroom.errors.remote import ObjectTooBig as ObjectTooBig
     from engineroom.errors.remote import RegionWrong as RegionWrong
@@ -413,6 +421,12 @@ _AREAS = {
         "UsedByAnotherLoop",
         "UsedByAnotherThread",
         "ValueTooBig",
+    ),
+    "release": (
+        "NoPythonAllowed",
+        "ReleaseIncomplete",
+        "ReleaseUnresolvable",
+        "WheelTagWrong",
     ),
     "remote": (
         "BucketMissing",
