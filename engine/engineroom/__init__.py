@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from engineroom.errors import OperationalError as OperationalError
     from engineroom.errors import ProgrammingError as ProgrammingError
     from engineroom.errors import Warning as Warning  # noqa: A004 - PEP 249's
+    from engineroom.loader.preload import preload as preload
 
 # PEP 249.
 apilevel = "2.0"
@@ -103,6 +104,7 @@ _HOMES = {
         "ProgrammingError",
         "Warning",
     ),
+    "engineroom.loader.preload": ("preload",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -147,6 +149,7 @@ __all__ = [
     "apilevel",
     "connect",
     "paramstyle",
+    "preload",
     "register_adapter",
     "register_converter",
     "threadsafety",

@@ -283,6 +283,7 @@ _AREAS = {
         "AbiMismatch",
         "AndroidUnsupported",
         "BackendMismatch",
+        "BackendUnknown",
         "BuildMismatch",
         "CffiMissing",
         "CpuUnsupported",

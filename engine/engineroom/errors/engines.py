@@ -1,4 +1,4 @@
-"""Why no engine could be loaded, one class for each reason: ER1003 to ER1043.
+"""Why no engine could be loaded, one class for each reason: ER1003 to ER1044.
 
 Each is a `LoadError`, and what no engine is made for is an `UnsupportedPlatform`. They
 carry what those carry; `decisive` is the attempt that the class was chosen by. The
@@ -14,6 +14,7 @@ __all__ = [
     "AbiMismatch",
     "AndroidUnsupported",
     "BackendMismatch",
+    "BackendUnknown",
     "BuildMismatch",
     "CffiMissing",
     "CpuUnsupported",
@@ -101,6 +102,12 @@ class LibcUnknown(LoadError):
     """It cannot be found out which C library this process uses, so none was tried."""
 
     code = "ER1009"
+
+
+class BackendUnknown(LoadError):
+    """There is no such backend; nothing was tried."""
+
+    code = "ER1044"
 
 
 # What no engine is made for.

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Callable
 
+    from engineroom.errors import LoadError
     from engineroom.loader.handshake import Handshake
     from engineroom.loader.settings import Overrides
     from engineroom.platforms.probe import Facts, Machine
 
-__all__ = ["Engine", "find_and_load", "load_engine"]
+__all__ = ["BACKENDS", "Engine", "find_and_load", "load_engine"]
 
 
 class Engine:
@@ -121,6 +122,7 @@ _REFUSALS = (
     ),
 )
 
+BACKENDS = ("sqlite", "postgres")
 # Backends whose connections need OpenSSL.
 WITH_TLS = ("postgres",)
 
@@ -179,6 +181,8 @@ def find_and_load(
     Raises:
         LoadError: see `load_engine`.
     """
+    if backend not in BACKENDS:
+        raise _unknown(backend)
     overrides = read_overrides(backend, environment)
     facts = probe(machine)
     plan = _plan(backend, overrides, facts, package_shelf)
@@ -201,6 +205,14 @@ def find_and_load(
         facts = probe(machine, thorough=True)
         raise explain(backend, attempts, facts, overrides, package_shelf)
     return Engine(*loaded, attempts, facts, overrides.in_force)
+
+
+def _unknown(backend: str) -> LoadError:
+    from engineroom.errors import BackendUnknown
+
+    known = " and ".join(f"`{name}`" for name in BACKENDS)
+    hint = f"the backends are {known}"
+    return BackendUnknown(backend, f"No backend is called `{backend}`", hint=hint)
 
 
 def _first(

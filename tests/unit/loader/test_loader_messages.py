@@ -146,6 +146,13 @@ def test_a_process_that_no_engine_is_for_is_told_why(
     message(str(error), kind)
 
 
+def test_a_backend_that_is_none_is_told_the_names(refused, message):
+    error = refused(backend="mysql")
+    assert type(error) is errors.BackendUnknown
+    assert error.attempts == ()
+    message(str(error), "BackendUnknown")
+
+
 def test_where_the_backend_has_no_engine_its_targets_are_named(refused, message):
     error = refused(backend="postgres")
     assert type(error) is errors.EngineNotInstalled
