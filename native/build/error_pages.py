@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AREAS", "SECTIONS", "faults", "needs_page"]
 
-# Targets, settings, binaries and the check; and `engineroom fetch`.
-AREAS = re.compile(r"ER(1[1-4]|32)\d\d")
+# Loading, targets, settings and the check; and `engineroom fetch`.
+AREAS = re.compile(r"ER(1\d|32)\d\d")
 SECTIONS = (
     "As it is printed",
     "Usual causes",

@@ -12,6 +12,7 @@ from engineroom import errors
 from engineroom.cli.main import COMMANDS, command_parser, main
 from engineroom.errors.pages import FOLDER, has_page, read_page
 
+ROOT = Path(__file__).parents[3]
 PAGES = sorted(Path(FOLDER).glob("*.md"))
 
 
@@ -70,7 +71,8 @@ def test_what_a_page_tells_people_to_type_exists(page):
         + "".join(_actions(command_parser(name)[1]))
         for name in COMMANDS
     }
-    for line in re.findall(r"`([^`\n]*\bengineroom [a-z][^`\n]*)`", page.read_text()):
+    quoted = re.findall(r"`(?!#)([^`\n]*\bengineroom [a-z][^`\n]*)`", page.read_text())
+    for line in quoted:
         for words in re.findall(r"\bengineroom ([a-z][^;|]*)", line):
             name, *rest = words.split()
             assert name in COMMANDS, line
@@ -78,6 +80,14 @@ def test_what_a_page_tells_people_to_type_exists(page):
             assert all(option in known[name] for option in options), line
             if name == "store":
                 assert rest[0] in known[name].split(), line
+
+
+def test_the_settings_that_pages_name_exist():
+    page = (ROOT / "docs/reference/settings.md").read_text("utf-8")
+    known = set(re.findall(r"ENGINEROOM_\w+", page)) | {"ENGINEROOM_ENGINE_POSTGRES"}
+    for path in PAGES:
+        named = set(re.findall(r"ENGINEROOM_[A-Z_]+", path.read_text("utf-8")))
+        assert named <= known, path
 
 
 def _actions(parser):
