@@ -30,7 +30,6 @@ from engineroom.store.serve.app import App
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from types import FrameType
 
     from engineroom.store.transport import Transport
 
@@ -94,13 +93,15 @@ def run(
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         server = uvicorn.Server(config)
-        with _signals_end_it():
+        with _signals_end(server):
             ready(Address(base or _url_of(listener)))
             asyncio.run(server.serve([listener]))
 
 
 @contextmanager
 def _listening(host: str, port: int) -> Generator[socket.socket, None, None]:
+    if not 0 <= port <= 65535:  # The system would take it modulo 65536.
+        raise ServeAddressUnusable(host, port, "a port is a number from 0 to 65535")
     try:
         found = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -109,7 +110,7 @@ def _listening(host: str, port: int) -> Generator[socket.socket, None, None]:
         listener = socket.create_server(
             address[:2], family=family, backlog=_BACKLOG, reuse_port=False
         )
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ServeAddressUnusable(host, port, reason) from error
     with listener:
@@ -117,17 +118,18 @@ def _listening(host: str, port: int) -> Generator[socket.socket, None, None]:
 
 
 @contextmanager
-def _signals_end_it() -> Generator[None, None, None]:
-    """Let the server's own handlers do their work, and be an end like any other.
+def _signals_end(server: uvicorn.Server) -> Generator[None, None, None]:
+    """Let a signal end the server, and be an end like any other.
 
-    The server sends itself the signal again after it has ended, to whatever handler was
-    there before, which would be a traceback or a death by signal.
+    The server has handlers of its own while it runs. These are there before, when the
+    address is told already, and after: then it sends itself the signal once more, which
+    would otherwise be a traceback or a death by signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread gets signals.
         return
     before = {
-        number: signal.signal(number, _already_obeyed)
+        number: signal.signal(number, server.handle_exit)
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
@@ -135,10 +137,6 @@ def _signals_end_it() -> Generator[None, None, None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _already_obeyed(number: int, frame: FrameType | None) -> None:
-    """Take a signal for which the server has ended."""
 
 
 def _url_of(listener: socket.socket) -> str:
