@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from engineroom.errors.engines import AbiMismatch as AbiMismatch
     from engineroom.errors.engines import AndroidUnsupported as AndroidUnsupported
     from engineroom.errors.engines import BackendMismatch as BackendMismatch
+    from engineroom.errors.engines import BackendUnknown as BackendUnknown
     from engineroom.errors.engines import BuildMismatch as BuildMismatch
     from engineroom.errors.engines import CffiMissing as CffiMissing
     from engineroom.errors.engines import CpuUnsupported as CpuUnsupported
