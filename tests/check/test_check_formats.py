@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 from engineroom.check.findings import RULES, STATUSES
 from engineroom.cli.main import main
@@ -88,52 +83,3 @@ def test_several_folders_are_several_reports(plant, capsys):
     assert main(["check", "a", "b", "--json"]) == 1
     folders = json.loads(capsys.readouterr().out)["folders"]
     assert [f["services"][0]["path"] for f in folders] == ["a", "b"]
-
-
-def test_the_hook_names_a_command_that_exists():
-    text = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
-    entry = re.search(r"entry: engineroom (.+)$", text, re.MULTILINE)
-    files = re.search(r"files: '(.+)'$", text, re.MULTILINE)
-    assert entry is not None
-    assert files is not None
-    assert entry.group(1).split()[0] == "check"
-    pattern = re.compile(files.group(1))
-    names = ["a/schema.prisma", "Dockerfile", "b/compose.yaml", "pyproject.toml"]
-    names += ["x/requirements-dev.txt", "uv.lock", "requirements/base.txt"]
-    assert all(pattern.search(name) for name in names)
-    assert not any(pattern.search(name) for name in ["main.py", "prisma/x.sql"])
-
-
-@pytest.mark.parametrize("kind", ["bad", "good"])
-def test_the_script_of_the_action_checks_the_tree(plant, kind):
-    root = plant(**{"a/prisma/schema.prisma": ONE_LINE if kind == "bad" else STANDARD})
-    text = (ROOT / ".github/actions/check/action.yml").read_text("utf-8")
-    block = text.partition("      id: check\n")[2].partition("run: |\n")[2]
-    lines = [line[8:] for line in block.splitlines() if line.startswith(" " * 8)]
-    script = root / "script.sh"
-    script.write_text("\n".join(lines) + "\n")
-    program = root / "bin" / "engineroom"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m engineroom "$@"\n')
-    program.chmod(0o755)
-    environment = {
-        **os.environ,
-        "PATH": f"{program.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        "CHECK_PATHS": ".",
-        "CHECK_SARIF": "out.sarif",
-        "GITHUB_STEP_SUMMARY": str(root / "summary"),
-    }
-    done = subprocess.run(
-        ["bash", "-e", str(script)],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == (kind == "bad"), done.stderr
-    assert done.stdout.count("::error file=a/prisma/schema.prisma") == (kind == "bad")
-    results = json.loads((root / "out.sarif").read_text())["runs"][0]["results"]
-    assert len(results) == (kind == "bad")
-    assert "Prisma" in (root / "summary").read_text()

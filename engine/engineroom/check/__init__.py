@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engineroom.check.examine import examine, is_relevant
 from engineroom.check.findings import FORMAT, STATUSES, Report
-from engineroom.check.stores import Answer, StoredWheel
+from engineroom.check.stores import Answer, StoredWheel, silences
 from engineroom.check.tree import DiskTree, IndexTree, was_deleted
 from engineroom.errors import CheckPathMissing
 
@@ -42,8 +42,13 @@ def check(
     """
     jobs = _jobs(paths)
     if staged:
-        return [_staged(root, focus, answers) for root, focus in jobs.items()]
-    return [_on_disk(root, focus, fix, answers) for root, focus in jobs.items()]
+        reports = [_staged(root, focus, answers) for root, focus in jobs.items()]
+    else:
+        reports = [_on_disk(root, focus, fix, answers) for root, focus in jobs.items()]
+    # A store that is silent concerns no folder more than another: it is told once.
+    first = reports[0]
+    reports[0] = first._replace(findings=(*first.findings, *silences(answers)))
+    return reports
 
 
 def _jobs(paths: Sequence[str]) -> dict[str, set[str] | None]:

@@ -32,7 +32,7 @@ from engineroom.check.projects import (
     tells_usage,
     usage_of,
 )
-from engineroom.check.stores import judge_stores, silences
+from engineroom.check.stores import judge_stores
 from engineroom.check.tree import Unreadable, is_compose, is_dockerfile
 from engineroom.errors import UnknownTarget
 from engineroom.lockfile import LOCK_NAME
@@ -117,7 +117,6 @@ class _Examination:
             Finding("unreadable", path, 1, f"This folder cannot be listed: {why}")
             for path, why in self.tree.troubles()
         ]
-        loose += silences(self.answers)
         if "" not in self.services:  # a compose file may belong to no service
             loose += self.findings.get("", [])
         return Report(root, tuple(found), tuple(loose))
