@@ -50,6 +50,7 @@ TEST = [
     "dbapi-compliance",
     "hypothesis",
     "moto[server]>=5",
+    "pre-commit",
     "psycopg[binary]",
     "pyarrow",
     "pytest>=8",
@@ -59,10 +60,6 @@ TEST = [
     "uv",
     *SERVE,
 ]
-    f"{CIBUILDWHEEL}; python_version >= '3.11'", "asyncpg", "dbapi-compliance",
-    "hypothesis", "pre-commit", "psycopg[binary]", "pyarrow", "pytest>=8", "pyyaml",
-    "rich>=13", "trustme", "uv",
-]  # fmt: skip
 LINT = [
     "clang-format==23.1.5", "import-linter==2.16", "ruff==0.17.5", "zizmor==1.32.0",
 ]  # fmt: skip
