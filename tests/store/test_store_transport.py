@@ -203,13 +203,44 @@ def test_a_file_that_vanished_after_its_check_is_not_stored(
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/a", "a/", "a//b", "../a", "a/../b", "a/.b", ".a", "a b", "a\\b", "a\0", "é"],
+    [
+        "",
+        "/a",
+        "a//",
+        "a//b",
+        "../a",
+        "a/../b",
+        "a/.b",
+        ".a",
+        "a b",
+        "a\\b",
+        "a\0",
+        "é",
+    ],
 )
 def test_a_key_that_is_not_plain_is_refused(transport: Transport, key: str) -> None:
     with pytest.raises(ValueError, match="not a safe key"):
         transport.put_if_absent(key, body("x"))
     with pytest.raises(ValueError, match="not a safe key"):
         transport.get(key)
+
+
+def test_a_key_with_a_final_slash_is_kept_whole_or_refused(
+    transport: Transport,
+) -> None:
+    page = "simple/widget/"
+    if not transport.slash_pages:
+        with pytest.raises(ValueError, match="not a safe key"):
+            transport.put_if_absent(page, body("x"))
+        return
+    assert transport.put_if_absent("simple/widget/index.html", body("one"))
+    assert transport.put_if_absent(page, body("one"))
+    stored = transport.get(page)
+    assert stored is not None
+    assert transport.replace(page, body("two"), expected=stored.version)
+    assert text_of(transport, page) == "two"
+    assert text_of(transport, "simple/widget/index.html") == "one"
+    assert sorted(transport.list("simple/")) == [page, "simple/widget/index.html"]
 
 
 def test_sweeping_an_empty_place_removes_nothing(transport: Transport) -> None:

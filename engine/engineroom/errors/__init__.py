@@ -183,6 +183,7 @@ if TYPE_CHECKING:
     from engineroom.errors.release import WheelTagWrong as WheelTagWrong
     from engineroom.errors.remote import BucketMissing as BucketMissing
     from engineroom.errors.remote import ObjectTooBig as ObjectTooBig
+    from engineroom.errors.remote import PutIfAbsentIgnored as PutIfAbsentIgnored
     from engineroom.errors.remote import RegionWrong as RegionWrong
     from engineroom.errors.remote import RemoteBusy as RemoteBusy
     from engineroom.errors.remote import RemoteBytesWrong as RemoteBytesWrong
@@ -203,6 +204,8 @@ if TYPE_CHECKING:
     from engineroom.errors.remote import RemoteTimedOut as RemoteTimedOut
     from engineroom.errors.remote import RemoteTlsFailed as RemoteTlsFailed
     from engineroom.errors.remote import RemoteUnreachable as RemoteUnreachable
+    from engineroom.errors.remote import StoreNotNamed as StoreNotNamed
+    from engineroom.errors.remote import StoreSettingWrong as StoreSettingWrong
     from engineroom.errors.serve import ServeAddressUnusable as ServeAddressUnusable
     from engineroom.errors.serve import ServeCannotRedirect as ServeCannotRedirect
     from engineroom.errors.serve import ServeError as ServeError
@@ -433,6 +436,7 @@ _AREAS = {
     "remote": (
         "BucketMissing",
         "ObjectTooBig",
+        "PutIfAbsentIgnored",
         "RegionWrong",
         "RemoteBusy",
         "RemoteBytesWrong",
@@ -447,6 +451,8 @@ _AREAS = {
         "RemoteTimedOut",
         "RemoteTlsFailed",
         "RemoteUnreachable",
+        "StoreNotNamed",
+        "StoreSettingWrong",
     ),
     "serve": (
         "ServeAddressUnusable",

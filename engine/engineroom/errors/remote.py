@@ -171,3 +171,52 @@ class RemoteBytesWrong(RemoteError):
 
     code = "ER3025"
     advice = "run the same command again; if it goes on, something on the way is faulty"
+
+
+class PutIfAbsentIgnored(RemoteError):
+    """The server lets a second writer replace what must be written once."""
+
+    code = "ER3026"
+    advice = (
+        "two publishers at once would lose one another's work there without a word, so"
+        " nothing was written: use a server that honours `If-None-Match`, or, where no"
+        " more than one publisher ever runs at a time, say so with `--single-writer`"
+    )
+
+    def __init__(self, where: str, endpoint: str) -> None:
+        super().__init__(where, endpoint, "it ignores `If-None-Match: *`")
+
+
+class StoreSettingWrong(StoreError):
+    """A setting of the store holds what it cannot.
+
+    Attributes:
+        setting: its name, with the file it is in, or the environment variable.
+        found: what it holds.
+        wanted: what it may hold.
+    """
+
+    code = "ER3027"
+
+    def __init__(self, setting: str, found: str, wanted: str) -> None:
+        self.setting = setting
+        self.found = found
+        self.wanted = wanted
+        super().__init__(
+            f"{setting} is `{found}`, which it cannot be",
+            hint=f"it holds {wanted}; docs/reference/settings.md lists the settings",
+        )
+
+
+class StoreNotNamed(StoreError):
+    """No store was given, and no setting names one."""
+
+    code = "ER3028"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No store was named",
+            hint="give `--store DIR` or `--store s3://bucket/prefix`, set"
+            " ENGINEROOM_STORE, or write `store = ...` under `[tool.engineroom.store]`"
+            " in pyproject.toml",
+        )

@@ -17,6 +17,7 @@ drawing is the layout; docs/concepts/store-and-index.md tells why it is so.
     commits/<commit>/simple/..., json/... and engines/<project>.json
     heads/<project>.json  head.json                   where journals end; signed
     gc/<id>.json                                      what may be removed later
+    probe/<run>/...                                   tests of the place; short-lived
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ __all__ = [
     "json_page",
     "key_set",
     "metadata",
+    "probe_folder",
     "provenance",
     "upload",
 ]
@@ -168,3 +170,8 @@ def json_page(project: str, root: str = "") -> str:
 def commit_engines(commit: str, project: str) -> str:
     """Name the table of the engines that one source commit gave."""
     return f"{commit_root(commit)}engines/{project}.json"
+
+
+def probe_folder(run: str) -> str:
+    """Name the folder of one test of the place."""
+    return f"probe/{run}/"

@@ -9,43 +9,38 @@ the object, its answer was lost, and the second is told 412. `put_if_absent` the
 False, which is what its callers must be able to take anyhow: a blob is read back, and a
 journal entry tells by its publish id whose it is. The same holds when all tries have
 failed and the object is there after all. For pages it costs one more turn.
+
+What servers differ in is asked of each before its first write: see `s3_answers`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import contextlib
 import io
 import secrets
+import threading
 import time
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from engineroom.errors import (
-    ObjectTooBig,
+    PutIfAbsentIgnored,
     RemoteBusy,
-    RemoteBytesWrong,
     RemoteError,
     RemoteServerFailed,
     RemoteTimedOut,
 )
-from engineroom.store import keys
-from engineroom.store.media import content_headers
-from engineroom.store.s3_bodies import Download, Upload, upload
-from engineroom.store.s3_requests import answering, connect, failure, retried_reads
-from engineroom.store.transport import CHUNK_BYTES, Entry, Stored
+from engineroom.store.s3_answers import QUESTIONS, Answers, ask, recall, remember
+from engineroom.store.s3_bucket import OWN_PREFIX, BeyondEnd, Bucket, Letter, span
+from engineroom.store.transport import Entry, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engineroom.store.s3_bodies import Source
     from engineroom.store.transport import Body
 
 __all__ = ["S3Transport"]
 
-_PUT_LIMIT_BYTES = 5 << 30
 _PARALLEL = 8
-
 _CONFLICT_TRIES = 10
 _CONFLICT_PAUSE_SECONDS = 0.05
 
@@ -58,8 +53,12 @@ class S3Transport:
         prefix: what all keys begin with: empty, or ending in `/`.
         endpoint_url: the server, where it is not the region's own.
         region: the bucket's region; None takes boto3's usual choice.
+        single_writer: vouches that nobody else writes, so that a server may be used
+            that cannot keep writers apart.
+        answers: what the server can do, where that is known; else it is asked when
+            something is first written.
         tries: how often a request is sent, when sending it again may help.
-        timeout_seconds: how long to wait for an answer to each.
+        timeout_seconds: how long to wait for the answer to each.
     """
 
     def __init__(
@@ -69,52 +68,70 @@ class S3Transport:
         *,
         endpoint_url: str | None = None,
         region: str | None = None,
+        single_writer: bool = False,
+        answers: Answers | None = None,
         tries: int = 5,
         timeout_seconds: float = 60.0,
     ) -> None:
-        self.bucket = bucket
-        self.prefix = prefix
-        self.client = connect(
-            endpoint_url, region, tries=tries, timeout_seconds=timeout_seconds
+        self.bucket = Bucket(
+            bucket,
+            prefix,
+            endpoint_url=endpoint_url,
+            region=region,
+            tries=tries,
+            timeout_seconds=timeout_seconds,
         )
-
-    @property
-    def endpoint(self) -> str:
-        """The server's address."""
-        url: str = self.client.meta.endpoint_url
-        return url
+        self._single_writer = single_writer
+        self._known = answers
+        self._asking = threading.Lock()
 
     @property
     def address(self) -> str:
         """The bucket and prefix, as `s3://bucket/prefix`."""
-        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+        return self.bucket.where("").rstrip("/")
 
     @property
     def index_url(self) -> str:
         """The address of the page of all projects at the bucket's own server."""
-        return f"{self.endpoint.rstrip('/')}/{self.bucket}/{self.prefix}simple/"
+        bucket = self.bucket
+        return f"{bucket.endpoint}/{bucket.name}/{bucket.prefix}simple/"
 
     @property
     def replaces_conditionally(self) -> bool:
         """Whether the server compares ETags."""
-        return True
+        return self.answers.if_match != "ignored"
 
     @property
     def slash_pages(self) -> bool:
         """Whether the server keeps the body of a key that ends in `/`."""
-        return False
+        return self.answers.slash_pages
 
     @property
     def parallel(self) -> int:
         """As many as hide the time that answers take to come."""
         return _PARALLEL
 
+    @property
+    def answers(self) -> Answers:
+        """What the server can do; asked once, and kept in the store from then on."""
+        with self._asking:
+            if self._known is None:
+                self._known = recall(self.bucket)
+            return self._known
+
+    def ask(self) -> Answers:
+        """Ask the server anew what it can do."""
+        with self._asking:
+            self._known = ask(self.bucket)
+            remember(self.bucket, self._known)
+            return self._known
+
     def get(self, key: str) -> Stored | None:
         """Read an object whole, or give None when it is absent."""
-        answer = self._fetch(key, "")
+        answer = self.bucket.fetch(key)
         if answer is None:
             return None
-        with self._download(key, answer, 0, None) as file:
+        with self.bucket.download(key, answer, 0, None) as file:
             return Stored(file.read(), _bare(answer["ETag"]))
 
     def open(
@@ -124,26 +141,24 @@ class S3Transport:
         if stop is not None and stop <= start:
             return None if self.size(key) is None else io.BytesIO()
         try:
-            answer = self._fetch(key, _range(start, stop))
-        except _BeyondEnd:
+            answer = self.bucket.fetch(key, span(start, stop))
+        except BeyondEnd:
             return io.BytesIO()
-        return None if answer is None else self._download(key, answer, start, stop)
+        return (
+            None if answer is None else self.bucket.download(key, answer, start, stop)
+        )
 
     def size(self, key: str) -> int | None:
         """Give an object's size, or None when it is absent."""
-        try:
-            head = self._ask("head_object", key)
-        except RemoteError as error:
-            if error.status == 404:
-                return None
-            raise
-        size: int = head["ContentLength"]
-        return size
+        head = self.bucket.head(key)
+        return None if head is None else head["ContentLength"]
 
     def put_if_absent(self, key: str, body: Body) -> bool:
         """Create an object whole, or leave what is there."""
+        if not self.answers.puts_if_absent:
+            return self._put_alone(key, body)
         try:
-            return self._put(key, body, IfNoneMatch="*")
+            return self._put(key, body, if_none_match="*")
         except (RemoteBusy, RemoteServerFailed, RemoteTimedOut):
             # Perhaps it was made, and only the answer was lost.
             if self._is_there(key):
@@ -153,12 +168,21 @@ class S3Transport:
     def replace(self, key: str, body: Body, *, expected: str | None) -> bool:
         """Put new bytes in an object's place if it is still as expected."""
         if expected is None:
-            return self._put(key, body, IfNoneMatch="*")
-        return self._put(key, body, IfMatch=f'"{expected}"')
+            return self.put_if_absent(key, body)
+        how = self.answers.if_match
+        if how == "quoted":
+            return self._put(key, body, if_match=f'"{expected}"')
+        if how == "unquoted":
+            return self._put(key, body, if_match=expected)
+        # This server cannot compare, so it is done here, and a moment too early.
+        current = self.bucket.head(key)
+        if current is None or _bare(current["ETag"]) != expected:
+            return False
+        return self._put(key, body)
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is absent is fine."""
-        self._ask("delete_object", key)
+        self.bucket.delete(key)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Give the keys under a prefix."""
@@ -166,159 +190,84 @@ class S3Transport:
             yield entry.key
 
     def entries(self, prefix: str) -> Iterator[Entry]:
-        """Give what a listing tells of each object, a thousand at a request."""
-        for page in self._pages(prefix, ""):
+        """Give what a listing tells of each object."""
+        for entry in self._listed(prefix):
+            if not entry.key.startswith(OWN_PREFIX):
+                yield entry
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Give the names that stand between a prefix and the next `/`."""
+        start = len(self.bucket.prefix) + len(prefix)
+        for page in self.bucket.pages(prefix, "/"):
+            for item in page.get("CommonPrefixes", ()):
+                name: str = item["Prefix"][start:].rstrip("/")
+                if not name.startswith(OWN_PREFIX):
+                    yield name
+
+    def sweep(self, *, older_than_seconds: float) -> tuple[str, ...]:
+        """Remove what is left of questions to the server whose asker died.
+
+        One request makes an object, so there is nothing half made. Uploads in several
+        parts may be left in the bucket, but not by us; ending those of others is for a
+        rule of the bucket's owner.
+        """
+        limit = self.now() - older_than_seconds
+        left = [e for e in self._listed(QUESTIONS) if e.modified_seconds <= limit]
+        for entry in left:
+            self.delete(entry.key)
+        return tuple(entry.key for entry in left)
+
+    def now(self) -> float:
+        """Give the server's time, in whole seconds as its listings have it."""
+        return self.bucket.now()
+
+    def link(self, key: str, *, seconds: int) -> str:
+        """Give a signed address that reads the object until the time is over."""
+        return self.bucket.link(key, seconds)
+
+    def _listed(self, prefix: str) -> Iterator[Entry]:
+        for page in self.bucket.pages(prefix, ""):
             for item in page.get("Contents", ()):
                 yield Entry(
-                    key=item["Key"][len(self.prefix) :],
+                    key=item["Key"][len(self.bucket.prefix) :],
                     size_bytes=item["Size"],
                     modified_seconds=item["LastModified"].timestamp(),
                     version=_bare(item["ETag"]),
                 )
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """Give the names that stand between a prefix and the next `/`."""
-        start = len(self.prefix) + len(prefix)
-        for page in self._pages(prefix, "/"):
-            for item in page.get("CommonPrefixes", ()):
-                yield item["Prefix"][start:].rstrip("/")
-
-    def sweep(self, *, older_than_seconds: float) -> tuple[str, ...]:  # noqa: ARG002
-        """Remove nothing: one request makes an object, so there is nothing half made.
-
-        Uploads in several parts may be left in the bucket, but not by us; ending those
-        of others is for a rule of the bucket's owner.
-        """
-        return ()
-
-    def now(self) -> float:
-        """Give the server's time, in whole seconds as its listings have it."""
-        with answering(self.address, self.endpoint):
-            answer = self.client.list_objects_v2(
-                Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1
-            )
-        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
-        try:
-            return parsedate_to_datetime(date).timestamp()
-        except (TypeError, ValueError) as error:
-            raise RemoteServerFailed(
-                self.address, self.endpoint, f"its answer is dated `{date}`"
-            ) from error
-
-    def link(self, key: str, *, seconds: int) -> str:
-        """Give a signed address that reads the object until the time is over."""
-        with answering(self._where(key), self.endpoint):
-            url: str = self.client.generate_presigned_url(
-                "get_object",
-                Params={"Bucket": self.bucket, "Key": self._name(key)},
-                ExpiresIn=seconds,
-            )
-        return url
-
-    def _name(self, key: str) -> str:
-        # Keys come from names that were checked; this guards against our own slips.
-        if not keys.is_safe(key):
-            raise ValueError(f"not a safe key: {key!r}")
-        return f"{self.prefix}{key}"
-
-    def _where(self, key: str) -> str:
-        return f"s3://{self.bucket}/{self.prefix}{key}"
-
-    def _ask(self, operation: str, key: str, **parameters: Any) -> dict[str, Any]:
-        """Send one request about an object, again where that may help."""
-        name = self._name(key)
-        with answering(self._where(key), self.endpoint):
-            send = getattr(self.client, operation)
-            answer: dict[str, Any] = send(Bucket=self.bucket, Key=name, **parameters)
-            return answer
-
-    def _is_there(self, key: str) -> bool:
-        """Tell whether an object is there, as far as that can be told."""
-        try:
-            return self.size(key) is not None
-        except RemoteError:
+    def _put_alone(self, key: str, body: Body) -> bool:
+        """Create an object where the server cannot keep two writers apart."""
+        if not self._single_writer:
+            raise PutIfAbsentIgnored(self.address, self.bucket.endpoint)
+        if self.size(key) is not None:
             return False
+        return self._put(key, body)
 
     def _put(self, key: str, body: Body, **condition: str) -> bool:
         """Write an object under a condition; False when that does not hold."""
-        if body.size_bytes > _PUT_LIMIT_BYTES:
-            reason = f"it has {body.size_bytes} bytes"
-            raise ObjectTooBig(self._where(key), self.endpoint, reason)
-        parameters = _parameters(key, body)
+        if key.endswith("/") and not self.slash_pages:
+            raise ValueError(f"not a safe key: {key!r}")
+        letter = Letter.of(body, sha256=self.answers.sha256 != "refused")
         tries_left = _CONFLICT_TRIES
         while True:
             try:
-                self._ask("put_object", key, **parameters, **condition)
+                self.bucket.put(key, letter, **condition)
             except RemoteError as error:
                 if _does_not_hold(error, condition):
                     return False
                 tries_left -= 1
                 if error.status != 409 or not tries_left:
-                    _raise_failure(parameters["Body"])
                     raise
             else:
                 return True
             # Another write to the key was under way; who won shows in a moment.
             time.sleep(_pause(_CONFLICT_TRIES - tries_left))
 
-    def _fetch(self, key: str, part: str) -> dict[str, Any] | None:
-        """Ask for an object, or a range of it; None when it is absent."""
-        try:
-            answer = self._ask("get_object", key, **({"Range": part} if part else {}))
-        except RemoteError as error:
-            if error.server_code == "NoSuchKey":
-                return None
-            if error.status == 416:
-                raise _BeyondEnd from error
-            raise
-        if part and answer["ResponseMetadata"]["HTTPStatusCode"] != 206:
-            answer["Body"].close()
-            reason = f"it was asked for {part} and gave everything"
-            raise RemoteServerFailed(self._where(key), self.endpoint, reason)
-        return answer
-
-    def _download(
-        self, key: str, answer: dict[str, Any], start: int, stop: int | None
-    ) -> BinaryIO:
-        """Make a file of an answer, which asks again when the connection breaks."""
-        where = self._where(key)
-
-        def read_on(position: int) -> Source:
-            try:
-                again = self._fetch(key, _range(start + position, stop))
-            except _BeyondEnd:
-                again = None
-            if again is None or again["ETag"] != answer["ETag"]:
-                reason = "it changed while it was read"
-                raise RemoteBytesWrong(where, self.endpoint, reason)
-            body: Source = again["Body"]
-            return body
-
-        raw = Download(
-            answer["Body"],
-            read_on=read_on,
-            broken=retried_reads(),
-            fail=lambda error: failure(error, where, self.endpoint),
-        )
-        return cast("BinaryIO", io.BufferedReader(raw, CHUNK_BYTES))
-
-    def _pages(self, prefix: str, delimiter: str) -> Iterator[dict[str, Any]]:
-        with answering(self._where(prefix), self.endpoint):
-            yield from self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket,
-                Prefix=f"{self.prefix}{prefix}",
-                Delimiter=delimiter,
-            )
-
-
-class _BeyondEnd(Exception):
-    """A range begins after the object's end."""
-
-
-def _range(start: int, stop: int | None) -> str:
-    if start == 0 and stop is None:
-        return ""
-    return f"bytes={start}-" if stop is None else f"bytes={start}-{stop - 1}"
+    def _is_there(self, key: str) -> bool:
+        """Tell whether an object is there, as far as that can be told."""
+        with contextlib.suppress(RemoteError):
+            return self.size(key) is not None
+        return False
 
 
 def _bare(etag: str) -> str:
@@ -326,43 +275,12 @@ def _bare(etag: str) -> str:
     return etag.strip('"')
 
 
-def _parameters(key: str, body: Body) -> dict[str, Any]:
-    """Give what is sent with an object: its bytes, checksums and headers."""
-    data = upload(body)
-    content_type, cache_control = content_headers(key)
-    return {
-        "Body": data,
-        "ContentMD5": _md5(data),
-        "ChecksumSHA256": base64.b64encode(bytes.fromhex(body.sha256)).decode(),
-        "ContentType": content_type,
-        "CacheControl": cache_control,
-    }
-
-
-def _md5(data: bytes | Upload) -> str:
-    """Give the checksum that every server checks, in the form it is sent in."""
-    digest = hashlib.md5(usedforsecurity=False)
-    if isinstance(data, bytes):
-        digest.update(data)
-    else:
-        while chunk := data.read(CHUNK_BYTES):
-            digest.update(chunk)
-        data.seek(0)
-    return base64.b64encode(digest.digest()).decode()
-
-
-def _raise_failure(data: bytes | Upload) -> None:
-    """Raise what a body raised while it was sent, which says more than botocore."""
-    if isinstance(data, Upload) and data.failure:
-        raise data.failure
-
-
-def _does_not_hold(error: RemoteError, condition: dict[str, str]) -> bool:
+def _does_not_hold(error: RemoteError, condition: dict[str, Any]) -> bool:
     """Tell whether a write was refused because its condition does not hold."""
     if error.status == 412:
         return True
     # What is not there matches no ETag; AWS says so in this way.
-    return "IfMatch" in condition and error.server_code == "NoSuchKey"
+    return "if_match" in condition and error.server_code == "NoSuchKey"
 
 
 def _pause(turn: int) -> float:
