@@ -14,11 +14,15 @@ from engineroom.errors import WheelChanged, WheelUnreadable
 from engineroom.store import FolderTransport
 from engineroom.store.transport import BytesBody, FileBody
 
+from .conftest import EVERY_TRANSPORT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from engineroom.store import Transport
+
+pytestmark = pytest.mark.parametrize("make_transport", EVERY_TRANSPORT, indirect=True)
 
 KEY = "journal/widget/000000000001.json"
 

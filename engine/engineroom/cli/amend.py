@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engineroom.cli.place import open_place
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
@@ -69,14 +71,14 @@ def configure_actions(action: Callable[[str, str], argparse.ArgumentParser]) -> 
 
 
 def _amend(arguments: argparse.Namespace, render: Render) -> int:
-    from engineroom.store import amend, open_store
+    from engineroom.store import amend
 
     action: str = arguments.action
     if getattr(arguments, "lift", False):
         action = "lift"
     with render.progress("Writing"):
         amended = amend(
-            open_store(arguments.store),
+            open_place(arguments),
             action,
             arguments.project,
             arguments.version,

@@ -6,6 +6,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from engineroom.cli.place import open_place
+
 if TYPE_CHECKING:
     import argparse
 
@@ -54,13 +56,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, render: Render) -> int:
     """Serve until told to end."""
-    from engineroom.store import open_store
     from engineroom.store.serve import serve
     from engineroom.store.serve.access import read_tokens
     from engineroom.store.serve.settings import TOKENS
 
     tokens = read_tokens(arguments.token_file, os.environ.get(TOKENS, ""))
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     _log_to(render, logging.WARNING if arguments.quiet else logging.INFO)
 
     def ready(address: Address) -> None:

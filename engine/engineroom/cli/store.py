@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engineroom.cli import amend, serve
+from engineroom.cli import amend, probe, serve
+from engineroom.cli.place import add_options, open_place
 
 if TYPE_CHECKING:
     import argparse
@@ -65,6 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     repair.set_defaults(perform=_repair)
 
+    probe.configure(
+        _action(actions, "probe", "prove that a place keeps what a store needs of it")
+    )
     amend.configure_actions(partial(_action, actions))
     serve.configure(
         _action(actions, "serve", "serve a store to installers and to people")
@@ -81,9 +85,7 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(
         name, help=text, description=f"{text[0].upper()}{text[1:]}."
     )
-    parser.add_argument(
-        "--store", required=True, metavar="DIR", help="the store's folder"
-    )
+    add_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -91,9 +93,9 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
 def _publish(arguments: argparse.Namespace, render: Render) -> int:
     from pathlib import Path
 
-    from engineroom.store import open_store, publish
+    from engineroom.store import publish
 
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     paths = [Path(wheel) for wheel in arguments.wheels]
     with render.progress("Publishing") as progress:
         published = publish(
@@ -117,9 +119,9 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
 def _init(arguments: argparse.Namespace, render: Render) -> int:
     import time
 
-    from engineroom.store import ensure_store, open_store, utc_text
+    from engineroom.store import ensure_store, utc_text
 
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     identity, is_new = ensure_store(transport, utc_text(time.time()))
     if arguments.json:
         render.json(
@@ -138,9 +140,9 @@ def _init(arguments: argparse.Namespace, render: Render) -> int:
 
 
 def _ls(arguments: argparse.Namespace, render: Render) -> int:
-    from engineroom.store import Journal, list_projects, open_store, read_store
+    from engineroom.store import Journal, list_projects, read_store
 
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     identity = read_store(transport)
     projects = [
         Journal(transport, identity, name).read_on()
@@ -175,9 +177,9 @@ def _ls(arguments: argparse.Namespace, render: Render) -> int:
 
 def _show(arguments: argparse.Namespace, render: Render) -> int:
     from engineroom.errors import ProjectMissing
-    from engineroom.store import find_project, open_store, read_project, read_store
+    from engineroom.store import find_project, read_project, read_store
 
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     identity = read_store(transport)
     name = find_project(transport, arguments.project)
     project = read_project(transport, identity, name)
@@ -233,9 +235,9 @@ def _state(file: File) -> str:
 
 
 def _repair(arguments: argparse.Namespace, render: Render) -> int:
-    from engineroom.store import open_store, repair
+    from engineroom.store import repair
 
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     with render.progress("Repairing") as progress:
         outcome = repair(transport, progress=lambda name: progress.update(text=name))
     if arguments.json:

@@ -203,8 +203,8 @@ class StoreSettingWrong(StoreError):
         self.found = found
         self.wanted = wanted
         super().__init__(
-            f"{setting} is `{found}`, which it cannot be",
-            hint=f"it holds {wanted}; docs/reference/settings.md lists the settings",
+            f"Setting {setting} is `{found}`, which it cannot be",
+            hint=f"it takes {wanted}; docs/reference/settings.md lists the settings",
         )
 
 

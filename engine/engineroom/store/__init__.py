@@ -14,8 +14,10 @@ from engineroom.store.folder import FolderTransport
 from engineroom.store.identity import Identity, ensure_store, read_store
 from engineroom.store.journal import Journal, Project, read_project
 from engineroom.store.outline import Outline
+from engineroom.store.probe import Probe, probe
 from engineroom.store.publish import Commit, Published, publish
 from engineroom.store.repair import Repair, repair
+from engineroom.store.settings import read_settings
 from engineroom.store.times import utc_text
 from engineroom.store.transport import Transport
 from engineroom.store.wheel import Wheel, inspect_wheel
@@ -29,6 +31,7 @@ __all__ = [
     "Identity",
     "Journal",
     "Outline",
+    "Probe",
     "Project",
     "Published",
     "Repair",
@@ -41,8 +44,10 @@ __all__ = [
     "list_projects",
     "open_journal",
     "open_store",
+    "probe",
     "publish",
     "read_project",
+    "read_settings",
     "read_store",
     "repair",
     "utc_text",

@@ -23,7 +23,11 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
 def open_store(
-    address: str, *, endpoint_url: str | None = None, region: str | None = None
+    address: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    single_writer: bool = False,
 ) -> Transport:
     """Give the transport for an address; nothing is asked, read or made yet.
 
@@ -31,6 +35,7 @@ def open_store(
         address: a folder's path, a `file://` address, or `s3://bucket/prefix`.
         endpoint_url: the server of a bucket that is not the region's own.
         region: a bucket's region; None takes boto3's usual choice.
+        single_writer: vouches that nobody else writes to the bucket at the same time.
 
     Raises:
         StoreAddressInvalid: when it is none of these.
@@ -38,14 +43,23 @@ def open_store(
         MissingExtra: when boto3 is needed and not installed.
     """
     if address.startswith("s3://"):
-        return _bucket(address, endpoint_url, region)
+        bucket, prefix = _bucket_of(address)
+        _check_endpoint(endpoint_url)
+        return S3Transport(
+            bucket,
+            prefix,
+            endpoint_url=endpoint_url,
+            region=region,
+            single_writer=single_writer,
+        )
     path = Path(_folder_of(address))
     if os.path.lexists(path) and not path.is_dir():
         raise StoreMissing(address, "a file is there, not a folder")
     return FolderTransport(path)
 
 
-def _bucket(address: str, endpoint_url: str | None, region: str | None) -> Transport:
+def _bucket_of(address: str) -> tuple[str, str]:
+    """Take a bucket's name and the prefix of all keys from an address."""
     bucket, _, path = address[len("s3://") :].partition("/")
     path = path.rstrip("/")
     if not _BUCKET.fullmatch(bucket):
@@ -54,10 +68,7 @@ def _bucket(address: str, endpoint_url: str | None, region: str | None) -> Trans
         raise StoreAddressInvalid(
             address, "what follows the bucket is no plain path of letters and digits"
         )
-    _check_endpoint(endpoint_url)
-    return S3Transport(
-        bucket, f"{path}/" if path else "", endpoint_url=endpoint_url, region=region
-    )
+    return bucket, f"{path}/" if path else ""
 
 
 def _check_endpoint(url: str | None) -> None:
