@@ -57,10 +57,16 @@ def moto(
         yield endpoint
 
 
-def s3_transport(endpoint: str, prefix: str) -> S3Transport:
+def s3_transport(
+    endpoint: str, prefix: str, *, tries: int = 3, timeout_seconds: float = 20.0
+) -> S3Transport:
     """Give a transport for the tests' bucket, which does not wait for long."""
     return S3Transport(
-        servers.BUCKET, prefix, endpoint_url=endpoint, tries=3, timeout_seconds=20.0
+        servers.BUCKET,
+        prefix,
+        endpoint_url=endpoint,
+        tries=tries,
+        timeout_seconds=timeout_seconds,
     )
 
 
