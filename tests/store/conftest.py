@@ -7,7 +7,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -57,17 +57,20 @@ def moto(
         yield endpoint
 
 
-def s3_transport(
-    endpoint: str, prefix: str, *, tries: int = 3, timeout_seconds: float = 20.0
-) -> S3Transport:
+@pytest.fixture(scope="session")
+def rclone(
+    tmp_path_factory: pytest.TempPathFactory,
+    aws_environment: None,  # noqa: ARG001 - asked for so that it is set
+) -> Iterator[str]:
+    """Give the endpoint of a server that ignores `If-None-Match`."""
+    with servers.rclone(tmp_path_factory.mktemp("rclone")) as endpoint:
+        yield endpoint
+
+
+def s3_transport(endpoint: str, prefix: str, **options: Any) -> S3Transport:
     """Give a transport for the tests' bucket, which does not wait for long."""
-    return S3Transport(
-        servers.BUCKET,
-        prefix,
-        endpoint_url=endpoint,
-        tries=tries,
-        timeout_seconds=timeout_seconds,
-    )
+    quick: dict[str, Any] = {"tries": 3, "timeout_seconds": 20.0, **options}
+    return S3Transport(servers.BUCKET, prefix, endpoint_url=endpoint, **quick)
 
 
 # A new transport is one line here and in `make_transport`, and then runs through every

@@ -29,6 +29,7 @@ import re
 import socket
 import threading
 from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
 from http.client import HTTPConnection, HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -96,6 +97,8 @@ class FaultyProxy:
     Attributes:
         url: the proxy's address.
         asked: every request so far, hurt or not.
+        skew_seconds: how far the server's clock is made to look ahead, in the dates of
+            its answers.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -110,6 +113,7 @@ class FaultyProxy:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.asked: list[Asked] = []
+        self.skew_seconds = 0
 
     def __enter__(self) -> FaultyProxy:
         self._thread.start()
@@ -311,7 +315,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _write(self, answer: _Answer, *, half: bool) -> None:
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers:
-            if name.lower() not in (*_HOP_HEADERS, "content-length"):
+            if name.lower() == "date":
+                self.send_header(name, _later(value, self.server.proxy.skew_seconds))
+            elif name.lower() not in (*_HOP_HEADERS, "content-length"):
                 self.send_header(name, value)
         lengths = [v for name, v in answer.headers if name.lower() == "content-length"]
         is_head = self.command == "HEAD"
@@ -330,3 +336,7 @@ def _refusal(fault: _Fault) -> _Answer:
     text = f"<Error><Code>{fault.code}</Code><Message>as asked</Message></Error>"
     headers = [("Content-Type", "application/xml")]
     return _Answer(fault.status, "Refused", headers, text.encode())
+
+
+def _later(date: str, seconds: int) -> str:
+    return formatdate(parsedate_to_datetime(date).timestamp() + seconds, usegmt=True)

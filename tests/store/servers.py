@@ -66,8 +66,9 @@ def serve_json(root: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def program(name: str) -> str:
-    """Give the path of a program of this Python's environment, or skip the test."""
-    found = shutil.which(name, path=os.path.dirname(sys.executable))
+    """Give the path of a program, this Python's first, or skip the test."""
+    places = (os.path.dirname(sys.executable), os.environ["PATH"])
+    found = shutil.which(name, path=os.pathsep.join(places))
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
@@ -106,6 +107,20 @@ def moto(folder: Path) -> Iterator[str]:
     """Run moto's S3 server, which keeps everything in memory; give its endpoint."""
     [port] = free_ports(1)
     command = [program("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with _running(command, folder, f"http://127.0.0.1:{port}") as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def rclone(folder: Path) -> Iterator[str]:
+    """Run rclone's S3 server, which ignores all conditions; give its endpoint."""
+    [port] = free_ports(1)
+    (folder / "files").mkdir(parents=True)
+    command = [
+        program("rclone"), "serve", "s3", f"--addr=127.0.0.1:{port}",
+        f"--auth-key={ACCESS_KEY},{SECRET_KEY}", f"--config={os.devnull}",
+        str(folder / "files"),
+    ]  # fmt: skip
     with _running(command, folder, f"http://127.0.0.1:{port}") as endpoint:
         yield endpoint
 
