@@ -27,6 +27,13 @@ BUCKET = "wheels"
 ACCESS_KEY = "testkey"
 SECRET_KEY = "testsecret"
 
+# It would report to its vendor, and listen on every address, if it were not told.
+SEAWEEDFS_FLAGS = (
+    "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}",
+    "-master.telemetry=false", "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+)  # fmt: skip
+
 _START_SECONDS = 60.0
 
 
@@ -93,9 +100,7 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     ]
     ports = free_ports(len(listen))
     command = [
-        program("weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1", f"-bucket={BUCKET}", "-master.telemetry=false",
-        "-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        program("weed"), "mini", f"-dir={folder}", *SEAWEEDFS_FLAGS,
         *(f"-{name}={port}" for name, port in zip(listen, ports)),
     ]  # fmt: skip
     with _running(command, folder, f"http://127.0.0.1:{ports[0]}") as endpoint:

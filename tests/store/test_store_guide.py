@@ -1,4 +1,4 @@
-"""The guide's commands, typed one after the other as a reader would."""
+"""The guides' commands, typed one after the other as a reader would."""
 
 from __future__ import annotations
 
@@ -8,20 +8,31 @@ import subprocess
 import sys
 from pathlib import Path
 
+from engineroom.store import open_store
+
+from . import servers
+from .reader import visible
 from .wheels import make_wheel
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "publish-to-a-folder.md"
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 
 
-def test_every_command_of_the_guide_works_in_its_order(tmp_path: Path) -> None:
-    blocks = re.findall(r"```console\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+def _commands(guide: str) -> list[str]:
+    """Give what a reader types, without what runs until it is stopped."""
+    blocks = re.findall(
+        r"```console\n(.*?)```", (GUIDES / guide).read_text("utf-8"), re.DOTALL
+    )
     commands = re.findall(r"^\$ (.*)$", "".join(blocks), re.MULTILINE)
-    # The web server runs until it is stopped; test_store_installers.py does that.
-    commands = [c for c in commands if "http.server" not in c and "http://" not in c]
-    assert len(commands) == 6
-    make_wheel(tmp_path / "dist")
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
-    programs = tmp_path / "env" / "bin"
+    # Servers are started by other tests: test_store_installers.py, those of `serve`,
+    # and servers.py, whose flags are held to the guide's below.
+    stays = ("http.server", "http://", "weed ", "store serve")
+    return [line for line in commands if not any(word in line for word in stays)]
+
+
+def _type(commands: list[str], folder: Path) -> None:
+    """Run commands in a folder, each of which must end well."""
+    subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
+    programs = folder / "env" / "bin"
     command = programs / "engineroom"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m engineroom "$@"\n')
     command.chmod(0o755)
@@ -31,12 +42,49 @@ def test_every_command_of_the_guide_works_in_its_order(tmp_path: Path) -> None:
     for line in commands:
         done = subprocess.run(
             ["sh", "-c", line],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+def test_every_command_of_the_folder_guide_works_in_its_order(tmp_path: Path) -> None:
+    commands = _commands("publish-to-a-folder.md")
+    assert len(commands) == 6
+    make_wheel(tmp_path / "dist")
+    _type(commands, tmp_path)
     assert list((tmp_path / "env").rglob("widget-1.0.dist-info"))
     assert (tmp_path / "wheels-copy" / "simple" / "widget" / "index.html").exists()
+
+
+def test_every_command_of_the_bucket_guide_works_in_its_order(
+    tmp_path: Path, seaweedfs: str
+) -> None:
+    guide = (GUIDES / "publish-to-a-bucket.md").read_text("utf-8")
+    [settings] = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    store = f"s3://{servers.BUCKET}/{tmp_path.name}"
+    here = settings.replace("http://127.0.0.1:8333", seaweedfs)
+    (tmp_path / "pyproject.toml").write_text(here.replace("s3://wheels/team", store))
+    commands = [
+        line for line in _commands("publish-to-a-bucket.md") if "pip" not in line
+    ]
+    assert [line.split()[0] for line in commands] == [
+        "export",
+        "mkdir",
+        *["engineroom"] * 3,
+    ]
+    wheel = make_wheel(tmp_path / "dist")
+    _type(commands, tmp_path)
+    assert visible(open_store(store, endpoint_url=seaweedfs)) == {wheel.name}
+
+
+def test_the_server_of_the_bucket_guide_is_the_one_that_is_tested() -> None:
+    guide = (GUIDES / "publish-to-a-bucket.md").read_text("utf-8")
+    [line] = re.findall(r"^\$ weed mini (.*)$", guide, re.MULTILINE)
+    flags = {
+        flag for flag in line.split() if not flag.startswith(("-dir", "-s3.port="))
+    }
+    assert flags == set(servers.SEAWEEDFS_FLAGS)
