@@ -293,6 +293,27 @@ def test_a_server_that_speaks_no_http_is_told() -> None:
             transport.get(KEY)
 
 
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("<html><p>hello</html>", "Internal Server Error"),  # in botocore's words
+        (None, "is this the address of an S3 server"),  # it redirects to itself
+    ],
+)
+def test_a_web_server_that_is_no_s3_server_is_told(
+    tmp_path: Path, page: str | None, reason: str
+) -> None:
+    place = tmp_path / servers.BUCKET
+    if page is None:
+        place.mkdir()
+    else:
+        place.write_text(page)
+    with servers.serve_json(tmp_path) as (url, _):
+        transport = s3_transport(url.replace("/json/", ""), "x/", tries=1)
+        with pytest.raises(RemoteServerFailed, match=reason):
+            list(transport.list(""))
+
+
 def test_wrong_credentials_are_told_and_never_shown(
     seaweedfs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +457,9 @@ def test_both_checksums_go_with_every_object(
         ("s3://bucket", "ftp://host", "an endpoint is"),
         ("s3://bucket", "http://", "an endpoint is"),
         ("s3://bucket", "http://host/?x=y", "an endpoint is"),
+        ("s3://bucket", "http://ho st", "an endpoint is"),
+        ("s3://bucket", "http://host:port", "an endpoint is"),
+        ("s3://bucket", "host:8333", "an endpoint is"),
     ],
 )
 def test_an_address_of_no_bucket_is_refused(

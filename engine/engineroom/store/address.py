@@ -21,6 +21,10 @@ __all__ = ["open_store"]
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
+_ENDPOINT = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._/-]*)?"
+)
+
 
 def open_store(
     address: str,
@@ -74,16 +78,17 @@ def _bucket_of(address: str) -> tuple[str, str]:
 def _check_endpoint(url: str | None) -> None:
     if url is None:
         return
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
-        # Not shown: what stands there may be a password.
+    if "@" in url:
+        # Not shown: what stands before it may be a password.
         raise StoreAddressInvalid(
-            f"{parts.scheme}://…@{parts.hostname}",
+            f"…@{url.rpartition('@')[2]}",
             "an endpoint has no user and password; credentials come from AWS_PROFILE"
             " or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        raise StoreAddressInvalid(url, "an endpoint is `https://host` or `http://host`")
+    if not _ENDPOINT.fullmatch(url):
+        raise StoreAddressInvalid(
+            url, "an endpoint is `https://host`, or `http://host:port`"
+        )
 
 
 def _folder_of(address: str) -> str:

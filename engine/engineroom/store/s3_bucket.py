@@ -91,7 +91,11 @@ class Bucket:
         self.name = name
         self.prefix = prefix
         self._client = connect(
-            endpoint_url, region, tries=tries, timeout_seconds=timeout_seconds
+            self.where(""),
+            endpoint_url=endpoint_url,
+            region=region,
+            tries=tries,
+            timeout_seconds=timeout_seconds,
         )
         url: str = self._client.meta.endpoint_url
         self.endpoint = url.rstrip("/")

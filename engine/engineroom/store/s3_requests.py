@@ -81,13 +81,21 @@ _BY_STATUS: dict[int, type[RemoteError]] = {
 
 
 def connect(
+    where: str,
+    *,
     endpoint_url: str | None,
     region: str | None,
-    *,
     tries: int,
     timeout_seconds: float,
 ) -> Any:
     """Make a client, which threads may share, with credentials from the usual chain.
+
+    Args:
+        where: the bucket it is for, as messages name it.
+        endpoint_url: the server, where it is not the region's own.
+        region: the bucket's region; None takes boto3's usual choice.
+        tries: how often a request is sent, when sending it again may help.
+        timeout_seconds: how long to wait for the answer to each.
 
     Raises:
         MissingExtra: when boto3 is not installed.
@@ -99,7 +107,7 @@ def connect(
         config: Any = import_module("botocore.config")
     except ImportError as error:
         raise MissingExtra("Stores in a bucket", "boto3", "s3") from error
-    with answering("s3://", endpoint_url or "the region's own endpoint"):
+    with answering(where, endpoint_url or "its region's endpoint"):
         # A session of its own: the shared one is no business of several threads.
         session = boto3.Session(botocore_session=_session())
         if region is None and endpoint_url and session.region_name is None:
@@ -150,6 +158,10 @@ def answering(where: str, endpoint: str) -> Generator[None, None, None]:
     exceptions: Any = import_module("botocore.exceptions")
     try:
         yield
+    except RecursionError as error:
+        # botocore follows a server that redirects to itself until its stack ends.
+        reason = "it redirects without end; is this the address of an S3 server?"
+        raise RemoteServerFailed(where, endpoint, reason) from error
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
         raise failure(error, where, endpoint) from error
 
@@ -169,8 +181,9 @@ def failure(error: Exception, where: str, endpoint: str) -> RemoteError:
         return kind(where, endpoint, reason)
     status: int = answer["ResponseMetadata"]["HTTPStatusCode"]
     said: dict[str, Any] = answer.get("Error", {})
-    # A HEAD has no body, so its code is the status once more.
-    code = str(said.get("Code", "")).replace(str(status), "")
+    code = str(said.get("Code", ""))
+    if code == str(status):
+        code = ""  # The answer had no body, and botocore has put its status there.
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, RemoteError)
     if status >= 500 and kind is RemoteError:
         kind = RemoteServerFailed
