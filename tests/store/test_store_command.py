@@ -95,13 +95,19 @@ def test_a_refused_publish_ends_with_the_stores_code(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("publish", "--store", "x"), ("publish", "a.whl"), ("burn", "--store", "x")],
-    ids=["no action", "no wheel", "no store", "unknown action"],
+    [(), ("publish", "--store", "x"), ("burn", "--store", "x")],
+    ids=["no action", "no wheel", "unknown action"],
 )
 def test_wrong_use_ends_with_the_code_for_it(words: tuple[str, ...]) -> None:
     done = engineroom(*words)
     assert done.returncode == 2
     assert "usage: engineroom store" in done.stderr
+
+
+def test_a_store_that_nothing_names_is_wrong_use() -> None:
+    done = engineroom("publish", "a.whl")
+    assert done.returncode == 2
+    assert "ER3028" in done.stderr
 
 
 def test_listing_and_showing_what_a_store_holds(tmp_path: Path) -> None:

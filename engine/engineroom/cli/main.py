@@ -75,6 +75,8 @@ _CODES_BY_CLASS: tuple[tuple[type[errors.Error], int], ...] = (
     (errors.MalformedBinary, 3),
     (errors.TargetError, 7),
     (errors.CheckError, 2),
+    (errors.StoreNotNamed, 2),
+    (errors.StoreSettingWrong, 2),
     (errors.StoreError, 6),
     (errors.UrlError, 4),
     (errors.NotADatabase, 4),
