@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from engineroom.store import keys
 from engineroom.store.document import encode
-from engineroom.store.head import project_head
+from engineroom.store.head import project_head, root_head, unsigned_part
 from engineroom.store.signing import Signer, new_private_key, sign_document
+from engineroom.store.transport import BytesBody
 from engineroom.store.trust import KeySet, first_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from engineroom.store import Transport
 
 STORE = "9f86d081884c7d659a2feaa0c55ad015"
 NOW = 1_790_000_000.0
@@ -34,7 +38,7 @@ def head_bytes(
     now: float = NOW,
     lifetime_seconds: float = 30 * DAY,
 ) -> bytes:
-    document: dict[str, Any] = project_head(
+    document = project_head(
         store,
         project,
         number,
@@ -48,6 +52,11 @@ def head_bytes(
     return encode(document)
 
 
+def root_bytes(names: list[str], *, now: float = NOW) -> bytes:
+    document = root_head(STORE, names, {})
+    return encode(sign_document(document, FIRST, now=now, lifetime_seconds=DAY))
+
+
 def signed_store(*sets: KeySet, head: bytes | None = None) -> dict[str, bytes]:
     """Give a store's signed objects by their keys."""
     made = sets or (first_keys(STORE, [], FIRST, now=NOW),)
@@ -55,6 +64,18 @@ def signed_store(*sets: KeySet, head: bytes | None = None) -> dict[str, bytes]:
     objects[keys.head("widget")] = head_bytes() if head is None else head
     objects[PAGE_KEY] = PAGE
     return objects
+
+
+def resign(
+    transport: Transport, sign: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Sign every head as it is; a publisher without a key has written them."""
+    names = [keys.HEAD_ROOT, *transport.list(keys.HEADS)]
+    for key in names:
+        stored = transport.get(key)
+        assert stored is not None, key
+        body = BytesBody(encode(sign(unsigned_part(json.loads(stored.data)))))
+        assert transport.replace(key, body, expected=stored.version)
 
 
 def changed(data: bytes, index: int, value: int) -> bytes:

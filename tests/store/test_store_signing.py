@@ -24,10 +24,10 @@ from engineroom.errors import (
     StoreError,
 )
 from engineroom.store.document import encode
+from engineroom.store.settings import SIGNING_KEY
 from engineroom.store.signing import (
     HEAD,
     KEY_SET,
-    SIGNING_KEY,
     SKEW_SECONDS,
     Key,
     Signer,

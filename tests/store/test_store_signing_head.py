@@ -25,7 +25,6 @@ from engineroom.store.head import (
     check_page,
     check_root_head,
     read_signed_page,
-    root_head,
     unsigned_part,
 )
 from engineroom.store.signing import sign_document
@@ -40,6 +39,7 @@ from .signatures import (
     SECOND,
     STORE,
     head_bytes,
+    root_bytes,
     signed_store,
     without,
 )
@@ -92,11 +92,8 @@ def test_another_stores_head_by_the_same_key_is_named() -> None:
 
 
 def test_the_head_of_the_store_is_no_projects_head() -> None:
-    document = root_head(STORE, ["widget"], {})
-    data = encode(sign_document(document, FIRST, now=NOW, lifetime_seconds=DAY))
-
     with pytest.raises(HeadSwapped):
-        read(signed_store(head=data))
+        read(signed_store(head=root_bytes(["widget"])))
 
 
 def test_a_frozen_store_is_noticed_when_its_head_expires() -> None:
@@ -235,17 +232,12 @@ def test_a_memory_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         memory.save()
 
 
-def _root(names: list[str]) -> dict[str, bytes]:
-    document = root_head(STORE, names, {"simple/index.html": "0" * 64})
-    signed = sign_document(document, FIRST, now=NOW, lifetime_seconds=DAY)
-    return {"head.json": encode(signed)}
-
-
 def test_the_head_of_the_store_names_all_projects(tmp_path: Path) -> None:
     memory = Memory(str(tmp_path / "heads.json"))
 
     def check_root(names: list[str]) -> Head:
-        return check_root_head(_root(names).get, TRUST, now=NOW, memory=memory)
+        root = {"head.json": root_bytes(names)}
+        return check_root_head(root.get, TRUST, now=NOW, memory=memory)
 
     assert check_root(["widget", "gadget"]).projects == ("gadget", "widget")
     with pytest.raises(HeadRolledBack):

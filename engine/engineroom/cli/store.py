@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engineroom.cli import amend, probe, serve
+from engineroom.cli import amend, probe, serve, sign
 from engineroom.cli.place import add_options, open_place
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     serve.configure(
         _action(actions, "serve", "serve a store to installers and to people")
     )
+    sign.configure_actions(actions)
 
 
 def run(arguments: argparse.Namespace, render: Render) -> int:

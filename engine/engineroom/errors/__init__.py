@@ -215,6 +215,7 @@ if TYPE_CHECKING:
     from engineroom.errors.signing import AttestationWrong as AttestationWrong
     from engineroom.errors.signing import HeadRolledBack as HeadRolledBack
     from engineroom.errors.signing import HeadSwapped as HeadSwapped
+    from engineroom.errors.signing import KeyFileUnwritable as KeyFileUnwritable
     from engineroom.errors.signing import KeyRetired as KeyRetired
     from engineroom.errors.signing import KeySetMissing as KeySetMissing
     from engineroom.errors.signing import KeySetTaken as KeySetTaken
@@ -466,6 +467,7 @@ _AREAS = {
         "AttestationWrong",
         "HeadRolledBack",
         "HeadSwapped",
+        "KeyFileUnwritable",
         "KeyRetired",
         "KeySetMissing",
         "KeySetTaken",

@@ -408,6 +408,27 @@ class NotVouchedFor(SigningError):
         )
 
 
+class KeyFileUnwritable(SigningError):
+    """A new private key could not be written; no key was made.
+
+    Attributes:
+        path: the file.
+        reason: the operating system's words.
+    """
+
+    code = "ER3419"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            "",
+            f"Cannot write a new key to `{path}`: {reason}",
+            hint="name a file that is not there yet, in a folder that this user may"
+            " write; a key is never overwritten",
+        )
+
+
 class AttestationWrong(SigningError):
     """An attestation is malformed, or is about another file.
 

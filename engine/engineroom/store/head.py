@@ -31,7 +31,7 @@ from engineroom.store.document import FORMAT, Reader, encode
 from engineroom.store.signing import check_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engineroom.store.signing import Signed
     from engineroom.store.trust import Trust
@@ -44,6 +44,9 @@ __all__ = [
     "check_head",
     "check_page",
     "check_root_head",
+    "listed_pages",
+    "listed_projects",
+    "place_of_root",
     "project_head",
     "read_signed_page",
     "root_head",
@@ -117,6 +120,28 @@ def unsigned_part(document: Mapping[str, Any]) -> dict[str, Any]:
     return {n: v for n, v in document.items() if n not in _ADDED_BY_SIGNING}
 
 
+def listed_pages(document: Reader) -> dict[str, str]:
+    """Give the sha256 of each page that a head lists, by its key."""
+    hashes = {
+        item.text("key"): item.sha256("sha256") for item in document.objects("pages")
+    }
+    for key in hashes:
+        # Some places keep a page also under its folder's name with a `/`.
+        if not keys.is_safe(key[:-1] if key.endswith("/") else key):
+            raise document.damage(f"`pages` lists {key!r}, which is no page's key")
+    return hashes
+
+
+def listed_projects(document: Reader) -> tuple[str, ...]:
+    """Give the names that the store's head lists."""
+    return tuple(item.text("name") for item in document.objects("projects"))
+
+
+def place_of_root(names: Sequence[str]) -> tuple[int, str]:
+    """Give what stands in for a journal's number and hash in the store's head."""
+    return len(names), hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
 def check_head(
     get: Get,
     project: str,
@@ -141,9 +166,10 @@ def check_head(
     signed = _read_signed(get, key, trust, now)
     document = signed.document
     _expect(document, "project", project)
-    head = _head(signed, document.integer("number"), document.sha256("sha256"))
+    number, sha256 = document.integer("number"), document.sha256("sha256")
+    head = Head(key, number, sha256, listed_pages(document), signed)
     if memory is not None:
-        memory.check(trust, head)
+        memory.check(trust, head.key, head.number, head.sha256)
     return head
 
 
@@ -155,11 +181,11 @@ def check_root_head(
     Projects never leave a store, so their number takes the place of a journal's.
     """
     signed = _read_signed(get, keys.HEAD_ROOT, trust, now)
-    names = [item.text("name") for item in signed.document.objects("projects")]
-    sha256 = hashlib.sha256("\n".join(names).encode()).hexdigest()
-    head = _head(signed, len(names), sha256, tuple(names))
+    names = listed_projects(signed.document)
+    hashes = listed_pages(signed.document)
+    head = Head(keys.HEAD_ROOT, *place_of_root(names), hashes, signed, names)
     if memory is not None:
-        memory.check(trust, head)
+        memory.check(trust, head.key, head.number, head.sha256)
     return head
 
 
@@ -227,7 +253,7 @@ class Memory:
     def __post_init__(self) -> None:
         self._seen = self._read()
 
-    def check(self, trust: Trust, head: Head) -> None:
+    def check(self, trust: Trust, key: str, number: int, sha256: str) -> None:
         """Hold a head, and the keys it is believed by, against those seen before.
 
         Without the keys, somebody who has a retired one could hide the set that
@@ -245,10 +271,10 @@ class Memory:
                 f"set {before_keys[0]} ({before_keys[1][:16]}) was seen before, and now"
                 f" {found_keys[0]} ({found_keys[1][:16]}) is the last that is trusted",
             )
-        name, found = f"{trust.store}/{head.key}", (head.number, head.sha256)
+        name, found = f"{trust.store}/{key}", (number, sha256)
         before = self._seen.get(name)
         if before and _is_before(found, before):
-            raise HeadRolledBack(head.key, before, found)
+            raise HeadRolledBack(key, before, found)
         self._seen.update({keys_name: found_keys, name: found})
 
     def save(self) -> None:
@@ -307,14 +333,6 @@ def _expect(document: Reader, name: str, wanted: str) -> None:
     found = document.optional_text(name) or ""
     if found != wanted:
         raise HeadSwapped(document.key, name, wanted, found)
-
-
-def _head(
-    signed: Signed, number: int, sha256: str, projects: tuple[str, ...] = ()
-) -> Head:
-    items = signed.document.objects("pages")
-    hashes = {item.text("key"): item.sha256("sha256") for item in items}
-    return Head(signed.document.key, number, sha256, hashes, signed, projects)
 
 
 def _page_items(page_hashes: Mapping[str, str]) -> list[dict[str, str]]:

@@ -18,11 +18,20 @@ from engineroom.errors import MissingExtra, StoreNotNamed, StoreSettingWrong
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SETTINGS", "StoreSettings", "read_settings"]
+__all__ = [
+    "SETTINGS",
+    "SIGNING_KEY",
+    "STORE_KEY",
+    "StoreSettings",
+    "read_settings",
+]
 
 _TABLE = "tool.engineroom.store"
 _KEYS = ("store", "endpoint-url", "region", "single-writer")
 _WORDS = {"on": True, "off": False}
+
+SIGNING_KEY = "ENGINEROOM_SIGNING_KEY"
+STORE_KEY = "ENGINEROOM_STORE_KEY"
 
 # (name, what it holds, what it does)
 SETTINGS = (
@@ -60,6 +69,22 @@ SETTINGS = (
             "`on` vouches that no two publishers ever run at a time, so that a server"
             " may be used that ignores `If-None-Match`. `single-writer = true` in"
             " pyproject.toml; `--single-writer` goes before both."
+        ),
+    ),
+    (
+        SIGNING_KEY,
+        "the path of a private key's file, or the key itself as PEM text",
+        (
+            "Signs what is published; `engineroom store key new` makes one. It is"
+            " never shown."
+        ),
+    ),
+    (
+        STORE_KEY,
+        "pins with spaces between: `sha256:` of a key set or `ed25519:` of a key",
+        (
+            "`engineroom fetch`, `store sign` and `store key` believe only what is"
+            " signed by keys that follow from these."
         ),
     ),
 )

@@ -27,6 +27,7 @@ from engineroom.errors import (
     StoreDamaged,
 )
 from engineroom.store.document import Reader, encode
+from engineroom.store.settings import SIGNING_KEY
 from engineroom.store.times import utc_seconds, utc_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = [
     "HEAD",
     "KEY_SET",
-    "SIGNING_KEY",
     "SKEW_SECONDS",
     "Key",
     "Signed",
@@ -48,7 +48,6 @@ __all__ = [
     "sign_document",
 ]
 
-SIGNING_KEY = "ENGINEROOM_SIGNING_KEY"
 HEAD = "engineroom-head-v1"
 KEY_SET = "engineroom-keys-v1"
 

@@ -48,21 +48,20 @@ if TYPE_CHECKING:
     Get = Callable[[str], "bytes | None"]
 
 __all__ = [
-    "STORE_KEY",
     "KeySet",
     "Trust",
     "add_key",
     "first_keys",
     "follow",
+    "newest_trusted",
     "parse_pins",
+    "public_of",
     "put_key_set",
     "read_key_sets",
     "restart_keys",
     "retire_key",
     "show_public",
 ]
-
-STORE_KEY = "ENGINEROOM_STORE_KEY"
 
 # A head needs one good signature. Documents say so, for the day it is another number.
 _THRESHOLD = 1
@@ -142,9 +141,15 @@ def parse_pins(text: str) -> tuple[str, ...]:
     """
     pins = tuple(text.split())
     for pin in pins:
-        if not _SHA256.fullmatch(pin) and _public_of(pin) is None:
+        if not _SHA256.fullmatch(pin) and public_of(pin) is None:
             raise PinInvalid(pin)
     return pins
+
+
+def public_of(pin: str) -> bytes | None:
+    """Give the public key of a pin; None for a pin of another kind."""
+    match = _ED25519.fullmatch(pin)
+    return _decoded(match[1]) if match else None
 
 
 def show_public(public: bytes) -> str:
@@ -195,7 +200,7 @@ def follow(get: Get, pins: Sequence[str]) -> Trust:
     if not sets:
         raise KeySetMissing(keys.key_set(1))
     hashes = {match[1] for match in map(_SHA256.fullmatch, pins) if match}
-    publics = [public for public in map(_public_of, pins) if public]
+    publics = [public for public in map(public_of, pins) if public]
     pinned = {key_id_of(public): Key(public, _ALWAYS) for public in publics}
     last: KeySet | None = None
     for one in sets:
@@ -214,6 +219,25 @@ def follow(get: Get, pins: Sequence[str]) -> Trust:
     if not listed & set(pinned):
         raise PinUnmatched(sets[-1].key, " ".join(pins))
     return Trust(sets[-1].store, pinned, 0, "")
+
+
+def newest_trusted(get: Get, pins: Sequence[str]) -> KeySet:
+    """Give the newest key set, which must follow from what is pinned.
+
+    Whoever signs the next set vouches for every key that this one lists.
+
+    Raises:
+        KeySetWrong: the pins vouch for one of its keys, and not for the set.
+    """
+    trust = follow(get, pins)
+    newest = read_key_sets(get)[-1]
+    if trust.sha256 != newest.sha256:
+        raise KeySetWrong(
+            newest.key,
+            f"`{' '.join(pins)}` has signed no set that leads to it; name with `--key`"
+            " the set or the key that you trust",
+        )
+    return newest
 
 
 def first_keys(
@@ -282,11 +306,6 @@ def put_key_set(transport: Transport, made: KeySet) -> None:
         # A transport's own retry may find its first try in place.
         if stored is None or stored.data != made.data:
             raise KeySetTaken(made.key)
-
-
-def _public_of(pin: str) -> bytes | None:
-    match = _ED25519.fullmatch(pin)
-    return _decoded(match[1]) if match else None
 
 
 def _decoded(text: str) -> bytes | None:
@@ -397,17 +416,24 @@ def _check_follows(one: KeySet, before: KeySet) -> None:
             one.key, f"it starts over with new keys, and {_name(before)} is trusted"
         )
     try:
-        check_signatures(one.key, one.data, before.lasting, KEY_SET)
-    except (KeyUnknown, SignatureMissing, SignatureWrong) as error:
+        _check_signed(one, before.lasting)
+    except KeyUnknown as error:
         raise KeySetWrong(one.key, error.message) from error
 
 
 def _is_signed_by(one: KeySet, pinned: Mapping[str, Key]) -> bool:
     try:
-        check_signatures(one.key, one.data, pinned, KEY_SET)
-    except (KeyUnknown, SignatureMissing, SignatureWrong):
+        _check_signed(one, pinned)
+    except KeyUnknown:
         return False
     return True
+
+
+def _check_signed(one: KeySet, by_id: Mapping[str, Key]) -> None:
+    try:
+        check_signatures(one.key, one.data, by_id, KEY_SET)
+    except (SignatureMissing, SignatureWrong) as error:
+        raise KeySetWrong(one.key, error.message) from error
 
 
 def _name(before: KeySet | None) -> str:

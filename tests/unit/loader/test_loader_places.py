@@ -55,9 +55,7 @@ def test_a_damaged_engine_of_the_package_gives_way_to_the_users(
     assert verdicts == ["damaged", "loaded"]
 
 
-def test_what_a_failed_fetch_leaves_is_no_place_of_engines(
-    load_here, shelf, tmp_path, host
-):
+def test_what_a_failed_fetch_leaves_is_no_place_of_engines(load_here, shelf, tmp_path):
     """Its empty folder was the headline, in place of the engine that is missing."""
     folder = tmp_path / "data" / "engineroom" / "engines" / __version__
     folder.mkdir(parents=True)
