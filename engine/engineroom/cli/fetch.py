@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
     from engineroom.cli.render import Render
-    from engineroom.fetch import Fetched, Source
+    from engineroom.fetch import Fetched, Signatures, Source
     from engineroom.platforms.target import Target
 
 __all__ = ["HELP", "configure", "run"]
@@ -63,6 +63,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="use no network, and fail if an engine is missing",
     )
     parser.add_argument(
+        "--key",
+        action="append",
+        metavar="PIN",
+        help="take only what is signed by keys that follow from this key or key set;"
+        " may be given again. Without it that of ENGINEROOM_STORE_KEY",
+    )
+    parser.add_argument(
+        "--remember",
+        metavar="FILE",
+        help="refuse states of a store older than those noted in this file, and note"
+        " them there; with a key",
+    )
+    parser.add_argument(
         "--timeout",
         type=_seconds,
         default=30.0,
@@ -107,6 +120,7 @@ def _fetch(
             sources,
             folder,
             lock=lock,
+            signatures=_signatures(arguments),
             is_offline=arguments.offline,
             progress=lambda text, done, total: progress.update(
                 f"Fetching {text} (KiB)", done=done, total=total or None
@@ -150,6 +164,7 @@ def _lock(
         wheels = make_lock(
             targets,
             asked,
+            signatures=_signatures(arguments),
             progress=lambda text, done, total: progress.update(
                 f"Reading {text} (KiB)", done=done, total=total or None
             ),
@@ -170,6 +185,15 @@ def _lock(
         f"{arguments.lock_file} {state}: targets: {len(targets)}, wheels: {len(wheels)}"
     )
     return 0
+
+
+def _signatures(arguments: argparse.Namespace) -> Signatures | None:
+    """Say whose signatures are needed; None where nothing asks for any."""
+    from engineroom.fetch import Signatures
+    from engineroom.store.settings import STORE_KEY
+
+    pins = " ".join(arguments.key or ()) or os.environ.get(STORE_KEY, "")
+    return Signatures(pins, arguments.remember) if pins.strip() else None
 
 
 def _json(fetched: Fetched) -> dict[str, object]:

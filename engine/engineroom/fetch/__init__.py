@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from engineroom.fetch.lockfile import write_lock
 from engineroom.fetch.run import Fetched, fetch, make_lock, offers_of
+from engineroom.fetch.signed import Signatures
 from engineroom.fetch.source import Source, open_source
 from engineroom.lockfile import LOCK_NAME, Lock, read_lock
 
@@ -17,6 +18,7 @@ __all__ = [
     "LOCK_NAME",
     "Fetched",
     "Lock",
+    "Signatures",
     "Source",
     "fetch",
     "make_lock",

@@ -8,10 +8,18 @@ secret there.
 from __future__ import annotations
 
 import base64
+import re
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-__all__ = ["authorization_of", "origin", "shown", "without_credentials"]
+__all__ = [
+    "authorization_of",
+    "origin",
+    "shown",
+    "split_index",
+    "without_credentials",
+]
 
+_INDEX_PATTERN = re.compile(r"(.*/)?((?:channels/[^/]+/)?)(?:simple|json)/?")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -47,3 +55,15 @@ def origin(url: str) -> tuple[str, str, int]:
     parts: SplitResult = urlsplit(url)
     port = parts.port or _PORTS.get(parts.scheme, 0)
     return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def split_index(address: str) -> tuple[str, str]:
+    """Split the address of an index into its store's and its place in the store.
+
+    The place is empty, or `channels/NAME/`. An address that ends in neither `simple/`
+    nor `json/` is taken for that of a store.
+    """
+    match = _INDEX_PATTERN.fullmatch(address)
+    if match is None:
+        return f"{address.rstrip('/')}/", ""
+    return match[1] or "", match[2]

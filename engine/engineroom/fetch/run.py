@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from engineroom.fetch.index import Offer
     from engineroom.fetch.shelf import Row
+    from engineroom.fetch.signed import Signatures
     from engineroom.fetch.source import Source
     from engineroom.fetch.wheel import Progress
     from engineroom.lockfile import Lock
@@ -68,6 +69,7 @@ def fetch(
     folder: str,
     *,
     lock: Lock | None = None,
+    signatures: Signatures | None = None,
     is_offline: bool = False,
     busy_seconds: float = BUSY_SECONDS,
     progress: Progress = _no_progress,
@@ -79,6 +81,7 @@ def fetch(
         sources: where to ask, in order.
         folder: the folder; made if need be.
         lock: what alone may be fetched, or None for whatever the sources offer.
+        signatures: whose signatures the pages need, or None to take them as they are.
         is_offline: whether the network is barred; folders may still be asked.
         busy_seconds: how long to wait for another process that fetches there.
         progress: called while bytes come.
@@ -101,7 +104,7 @@ def fetch(
         wanted = [target for target, _ in _missing(shelf, targets, lock)]
         if not wanted:
             return _fetched(shelf, targets, (), ())
-        ask = _Ask(asked, lock, progress)
+        ask = _Ask(asked, lock, signatures, progress)
         new: list[Row] = []
         with shelf.scratch() as scratch:
             for group in _by_wheel(wanted):
@@ -117,6 +120,7 @@ def make_lock(
     targets: Sequence[Target],
     sources: Sequence[Source],
     *,
+    signatures: Signatures | None = None,
     progress: Progress = _no_progress,
 ) -> tuple[LockedWheel, ...]:
     """Return what the lock file is to record for these targets.
@@ -128,7 +132,7 @@ def make_lock(
     """
     if not sources:
         raise SourceMissing([target.id for target in targets])
-    ask = _Ask(sources, None, progress)
+    ask = _Ask(sources, None, signatures, progress)
     wheels: list[LockedWheel] = []
     with tempfile.TemporaryDirectory(prefix="engineroom-lock-") as scratch:
         for group in _by_wheel(targets):
@@ -145,13 +149,23 @@ def make_lock(
     return tuple(wheels)
 
 
-def offers_of(source: Source) -> tuple[Offer, ...]:
+def offers_of(
+    source: Source, signatures: Signatures | None = None
+) -> tuple[Offer, ...]:
     """Return the wheels of engineroom that a source offers.
+
+    Args:
+        source: where to ask.
+        signatures: whose signatures its page needs, or None to take it as it is.
 
     Raises:
         SourceFailed: of the kind that says what went wrong.
+        SigningError: the signature is not good. This is no failure after which the
+            next source would be asked.
     """
-    return read_offers(source.page(PROJECT), source.shown)
+    if signatures is None:
+        return read_offers(source.page(PROJECT), source.shown)
+    return read_offers(signatures.page(source, PROJECT), source.shown)
 
 
 def _fetched(
@@ -196,10 +210,15 @@ class _Ask:
     """Asks the sources in order; remembers their pages and their failures."""
 
     def __init__(
-        self, sources: Sequence[Source], lock: Lock | None, progress: Progress
+        self,
+        sources: Sequence[Source],
+        lock: Lock | None,
+        signatures: Signatures | None,
+        progress: Progress,
     ) -> None:
         self._sources = sources
         self._lock = lock
+        self._signatures = signatures
         self._progress = progress
         self._pages: dict[int, tuple[Offer, ...] | SourceFailed] = {}
         self.failures: list[SourceFailed] = []
@@ -241,7 +260,7 @@ class _Ask:
         if page is None:
             self._progress(source.shown, 0, 0)
             try:
-                page = offers_of(source)
+                page = offers_of(source, self._signatures)
             except SourceFailed as error:
                 page = error
             self._pages[number] = page

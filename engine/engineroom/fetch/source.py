@@ -19,7 +19,7 @@ from engineroom.errors import (
     SourceNotAnIndex,
     SourceNotFound,
 )
-from engineroom.fetch.address import shown
+from engineroom.fetch.address import shown, split_index
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -78,6 +78,15 @@ class Source(Protocol):
         """Open what a page points to."""
         ...
 
+    @property
+    def place(self) -> str:
+        """Where in its store the index is: empty, or `channels/NAME/`."""
+        ...
+
+    def read(self, key: str) -> bytes | None:
+        """Read a small object of the store; None when it is absent."""
+        ...
+
 
 def open_source(address: str, *, timeout_seconds: float = 30.0) -> Source:
     """Return the source of this address; nothing is read yet.
@@ -124,6 +133,9 @@ class FolderSource:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        split = split_index(root.replace(os.sep, "/"))
+        is_store = os.path.isdir(os.path.join(root, "simple"))
+        self._store, self.place = (root, "") if is_store else split
 
     @property
     def shown(self) -> str:
@@ -149,6 +161,14 @@ class FolderSource:
         path = url2pathname(parts.path)
         with self._open(path) as file:
             yield Body(file.read, os.fstat(file.fileno()).st_size)
+
+    def read(self, key: str) -> bytes | None:
+        """Read a file of the store."""
+        try:
+            with self._open(os.path.join(self._store, *key.split("/"))) as file:
+                return file.read(PAGE_BYTES_MAX)
+        except SourceNotFound:
+            return None
 
     @contextmanager
     def _open(self, path: str) -> Generator[BinaryIO, None, None]:

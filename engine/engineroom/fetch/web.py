@@ -37,6 +37,7 @@ from engineroom.fetch.address import (
     authorization_of,
     origin,
     shown,
+    split_index,
     without_credentials,
 )
 from engineroom.fetch.source import PAGE_BYTES_MAX, Body, Page
@@ -91,6 +92,7 @@ class WebSource:
 
     def __init__(self, address: str, *, timeout_seconds: float) -> None:
         self._root = without_credentials(address).rstrip("/") + "/"
+        self._store, self.place = split_index(self._root)
         self._authorization = authorization_of(address)
         self._timeout_seconds = timeout_seconds
         self._opener = build_opener(_Redirects())
@@ -103,13 +105,14 @@ class WebSource:
     def page(self, project: str) -> Page:
         """Ask for the page of a project."""
         url = f"{self._root}{quote(project)}/"
-        with self._answer(url) as (answer, body):
-            data = b"".join(iter(lambda: body.read(1 << 16), b""))
-            if body.size_bytes is not None and len(data) < body.size_bytes:
-                raise DownloadTruncated(shown(url), body.size_bytes, len(data))
-            if len(data) > PAGE_BYTES_MAX:
-                raise SourceNotAnIndex(shown(url), f"its page has {len(data)} bytes")
-            return Page(answer.url, answer.headers.get_content_type(), data)
+        return self._whole(url)
+
+    def read(self, key: str) -> bytes | None:
+        """Ask for a small object of the store."""
+        try:
+            return self._whole(f"{self._store}{quote(key)}").data
+        except SourceNotFound:
+            return None
 
     @contextmanager
     def open(self, url: str) -> Generator[Body, None, None]:
@@ -118,6 +121,15 @@ class WebSource:
             raise SourceNotAnIndex(self.shown, f"its page points to `{shown(url)}`")
         with self._answer(url) as (_, body):
             yield body
+
+    def _whole(self, url: str) -> Page:
+        with self._answer(url) as (answer, body):
+            data = b"".join(iter(lambda: body.read(1 << 16), b""))
+            if body.size_bytes is not None and len(data) < body.size_bytes:
+                raise DownloadTruncated(shown(url), body.size_bytes, len(data))
+            if len(data) > PAGE_BYTES_MAX:
+                raise SourceNotAnIndex(shown(url), f"its page has {len(data)} bytes")
+            return Page(answer.url, answer.headers.get_content_type(), data)
 
     @contextmanager
     def _answer(self, url: str) -> Generator[tuple[Any, Body], None, None]:
