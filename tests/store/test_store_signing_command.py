@@ -179,6 +179,33 @@ def test_a_round_of_signing_does_not_freshen_an_old_head(store: Store) -> None:
     assert "ER3414" in codes(done)
 
 
+def test_a_signed_store_is_published_to_with_a_key_or_not_at_all(store: Store) -> None:
+    key = store.new_key("key.pem")
+    at = ("--store", store.path)
+    made = store.json("key", "init", *at, key=key)
+    store.json("sign", "--adopt", *at, key=key)
+    wheel = make_wheel(store.folder, version="2.0")
+
+    refused = store.run("publish", wheel, *at, "--json")
+    stranger = store.new_key("stranger.pem")
+    unknown = store.run("publish", wheel, *at, "--json", key=stranger)
+    assert (refused.returncode, codes(refused)) == (6, ["ER3413"])
+    assert (unknown.returncode, codes(unknown)) == (6, ["ER3405"])
+    store.json("publish", wheel, *at, key=key)
+    store.check(made["pin"])
+    store.json("yank", "widget", "1.0", *at, key=key)
+    store.check(made["pin"])
+
+
+def test_a_key_that_is_set_for_a_store_without_keys_is_named(store: Store) -> None:
+    wheel = make_wheel(store.folder, version="2.0")
+    words = ("publish", wheel, "--store", store.path, "--json")
+
+    done = store.run(*words, key=store.new_key("key.pem"))
+
+    assert (done.returncode, codes(done)) == (6, ["ER3408"])
+
+
 def test_keys_are_rotated_with_a_spare(store: Store) -> None:
     """The guide's way when a key is lost or stolen, and its heads are refused."""
     first, spare = store.new_key("first.pem"), store.new_key("spare.pem")

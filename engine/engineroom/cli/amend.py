@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engineroom.cli.place import open_place
+from engineroom.cli.sign import signing_of
 
 if TYPE_CHECKING:
     import argparse
@@ -76,15 +77,17 @@ def _amend(arguments: argparse.Namespace, render: Render) -> int:
     action: str = arguments.action
     if getattr(arguments, "lift", False):
         action = "lift"
+    transport = open_place(arguments)
     with render.progress("Writing"):
         amended = amend(
-            open_place(arguments),
+            transport,
             action,
             arguments.project,
             arguments.version,
             file_name=arguments.file,
             reason=getattr(arguments, "reason", ""),
             dry_run=arguments.dry_run,
+            sign=signing_of(transport),
         )
     if arguments.json:
         render.json(_amended_json(amended))

@@ -10,16 +10,19 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from engineroom.cli.place import add_options, open_place
+
 if TYPE_CHECKING:
     import argparse
 
     from engineroom.cli.render import Render
+    from engineroom.store.derive import Sign
     from engineroom.store.renew import Renewals
     from engineroom.store.signing import Signer
     from engineroom.store.transport import Transport
     from engineroom.store.trust import KeySet
 
-__all__ = ["configure_actions"]
+__all__ = ["configure_actions", "signing_of"]
 
 _FORMAT = 1
 _EXIT_STORE = 6
@@ -30,7 +33,7 @@ _DAYS_MAX = 366
 def configure_actions(actions: Any) -> None:
     """Declare `key` and `sign` among the actions of `engineroom store`."""
     sign = _action(actions, "sign", "sign heads again that come near their expiry")
-    _add_store(sign)
+    add_options(sign)
     _add_pins(sign)
     sign.add_argument(
         "--project",
@@ -66,13 +69,22 @@ def configure_actions(actions: Any) -> None:
     )
 
 
+def signing_of(transport: Transport) -> Sign:
+    """Give what signs the heads of a store, for the commands that write them."""
+    import time
+
+    from engineroom.store.renew import signer_for, signing
+
+    return signing(signer_for(transport, os.environ, now=time.time()))
+
+
 def _configure_key(actions: Any) -> None:
     new = _action(actions, "new", "make a private key in a new file")
     new.add_argument("file", metavar="FILE", help="the file; it must not be there yet")
     new.set_defaults(perform=_new)
 
     init = _action(actions, "init", "make the first key set of a store")
-    _add_store(init)
+    add_options(init)
     init.add_argument(
         "--also",
         action="append",
@@ -92,7 +104,7 @@ def _configure_key(actions: Any) -> None:
     add = _action(actions, "add", "add a public key to a store's key set")
     add.add_argument("pin", metavar="PIN", help="the public key, as `ed25519:...`")
     add.add_argument("--note", default="", metavar="TEXT", help="a word about it")
-    _add_store(add)
+    add_options(add)
     _add_pins(add)
     _add_dry_run(add)
     add.set_defaults(perform=_add)
@@ -105,13 +117,13 @@ def _configure_key(actions: Any) -> None:
         metavar="TIME",
         help="until when they count, such as `2026-01-31T00:00:00Z`; without it now",
     )
-    _add_store(retire)
+    add_options(retire)
     _add_pins(retire)
     _add_dry_run(retire)
     retire.set_defaults(perform=_retire)
 
     show = _action(actions, "show", "list a store's keys, and the pins for readers")
-    _add_store(show)
+    add_options(show)
     _add_pins(show)
     show.set_defaults(perform=_show)
 
@@ -122,12 +134,6 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
-
-
-def _add_store(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--store", required=True, metavar="DIR", help="the store's folder"
-    )
 
 
 def _add_pins(parser: argparse.ArgumentParser) -> None:
@@ -223,13 +229,13 @@ def _new(arguments: argparse.Namespace, render: Render) -> int:
 def _init(arguments: argparse.Namespace, render: Render) -> int:
     import time
 
-    from engineroom.store import open_store, read_store
+    from engineroom.store import read_store
     from engineroom.store.renew import reader_of
     from engineroom.store.trust import first_keys, read_key_sets, restart_keys
 
     signer = _signer()
     publics = [(_public(pin), "") for pin in arguments.also]
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     store = read_store(transport).store
     sets = read_key_sets(reader_of(transport)) if arguments.start_over else ()
     now = time.time()
@@ -244,13 +250,12 @@ def _init(arguments: argparse.Namespace, render: Render) -> int:
 def _add(arguments: argparse.Namespace, render: Render) -> int:
     import time
 
-    from engineroom.store import open_store
     from engineroom.store.renew import reader_of
     from engineroom.store.trust import add_key, newest_trusted
 
     signer = _signer()
     public = _public(arguments.pin)
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     before = newest_trusted(reader_of(transport), _pins(arguments, signer))
     made = add_key(before, public, arguments.note, signer, now=time.time())
     return _put(arguments, transport, made, render)
@@ -259,14 +264,13 @@ def _add(arguments: argparse.Namespace, render: Render) -> int:
 def _retire(arguments: argparse.Namespace, render: Render) -> int:
     import time
 
-    from engineroom.store import open_store
     from engineroom.store.renew import reader_of
     from engineroom.store.trust import newest_trusted, retire_key
 
     signer = _signer()
     now = time.time()
     until = now if arguments.until is None else arguments.until
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     before = newest_trusted(reader_of(transport), _pins(arguments, signer))
     made = retire_key(before, arguments.key_id, until, signer, now=now)
     code = _put(arguments, transport, made, render)
@@ -277,11 +281,11 @@ def _retire(arguments: argparse.Namespace, render: Render) -> int:
 
 def _show(arguments: argparse.Namespace, render: Render) -> int:
     from engineroom.errors import KeySetMissing
-    from engineroom.store import keys, open_store
+    from engineroom.store import keys
     from engineroom.store.renew import reader_of
     from engineroom.store.trust import newest_trusted, read_key_sets
 
-    get = reader_of(open_store(arguments.store))
+    get = reader_of(open_place(arguments))
     pins = _pins(arguments, None)
     sets = read_key_sets(get)
     if not sets:
@@ -370,14 +374,14 @@ def _print_keys(made: KeySet, render: Render) -> None:
 def _sign(arguments: argparse.Namespace, render: Render) -> int:
     import time
 
-    from engineroom.store import find_project, open_store
+    from engineroom.store import find_project
     from engineroom.store.head import Memory
     from engineroom.store.renew import check_signer, reader_of, renew_heads
     from engineroom.store.trust import follow
 
     signer = _signer()
     memory = Memory(arguments.remember) if arguments.remember else None
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     check_signer(transport, signer, now=time.time())
     trust = follow(reader_of(transport), _pins(arguments, signer))
     names = [find_project(transport, name) for name in arguments.project or ()]

@@ -105,6 +105,7 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
             channel=arguments.channel,
             commit=arguments.commit,
             dry_run=arguments.dry_run,
+            sign=sign.signing_of(transport),
             progress=lambda step: progress.update(text=step),
         )
     if arguments.json:
@@ -240,7 +241,11 @@ def _repair(arguments: argparse.Namespace, render: Render) -> int:
 
     transport = open_place(arguments)
     with render.progress("Repairing") as progress:
-        outcome = repair(transport, progress=lambda name: progress.update(text=name))
+        outcome = repair(
+            transport,
+            sign.signing_of(transport),
+            progress=lambda name: progress.update(text=name),
+        )
     if arguments.json:
         render.json(_repair_json(outcome, transport.address))
     else:
