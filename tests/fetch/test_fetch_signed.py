@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import engineroom
+from engineroom import doctor
 from engineroom.store import FolderTransport, read_store
 from engineroom.store.renew import signing
 from engineroom.store.trust import first_keys, put_key_set, show_public
@@ -211,3 +212,51 @@ def test_what_is_no_pin_is_named(fetch, signed):
     done = fetch(*signed.words()[:-1], "secret")
 
     assert (done.code, done.error["code"]) == (6, "ER3411")
+
+
+def examine(monkeypatch, *stores, pin=""):
+    monkeypatch.setenv("ENGINEROOM_STORE_KEY", pin)
+    value = doctor.examine(stores=stores).as_json()
+    checks = {check["name"]: check for check in value["checks"]}
+    return checks["store"], value["store"]
+
+
+def test_the_doctor_says_until_when_a_store_is_signed(signed, monkeypatch):
+    check, rows = examine(monkeypatch, str(signed.path), pin=signed.pin)
+
+    assert check["state"] == "ok", check
+    (row,) = rows
+    assert (row["number"], row["key_id"]) == (1, FIRST.key_id)
+    assert check["text"].endswith(
+        f"signed by key {FIRST.key_id} until {row['expires']}"
+    )
+    assert set(row) == {"source", "is_signed", "number", "key_id", "expires"}
+
+
+def test_the_doctor_names_a_signature_that_is_not_good(signed, monkeypatch):
+    tamper(signed, HEAD)
+
+    check, rows = examine(monkeypatch, str(signed.path), pin=signed.pin)
+
+    assert (check["state"], rows) == ("problem", None)
+    assert "ER3402" in check["text"]
+
+
+def test_the_doctor_says_when_nothing_vouches_for_a_store(signed, monkeypatch):
+    monkeypatch.setenv("ENGINEROOM_FETCH_FROM", str(signed.path))
+
+    check, (row,) = examine(monkeypatch)
+
+    assert (check["state"], row["is_signed"]) == ("ok", False)
+    assert "no key is pinned" in check["text"]
+
+
+def test_the_doctor_asks_no_store_by_itself(signed, serve, monkeypatch):
+    server = serve(root=signed.path)
+    monkeypatch.setenv("ENGINEROOM_FETCH_FROM", server.url)
+
+    value = doctor.examine().as_json()
+
+    assert value["store"] is None
+    assert "store" not in {check["name"] for check in value["checks"]}
+    assert server.asked == []

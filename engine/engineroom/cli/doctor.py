@@ -39,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="say which engine a Python in this other root folder would get, from its"
         " files alone; several make a table",
     )
+    parser.add_argument(
+        "--store",
+        nargs="*",
+        metavar="SOURCE",
+        help="look also at these stores, or those of ENGINEROOM_FETCH_FROM: whether"
+        " they answer, and with ENGINEROOM_STORE_KEY whether their signatures are good",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -53,7 +60,7 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
         else:
             _show_roots(roots, render)
         return EXIT_CODES[roots.verdict]
-    report = examine(arguments.backend, arguments.url)
+    report = examine(arguments.backend, arguments.url, stores=arguments.store)
     if arguments.json:
         render.json(report.as_json())
     else:

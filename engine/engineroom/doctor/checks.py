@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from engineroom.doctor.findings import OK, PROBLEM, SKIPPED, UNKNOWN, Finding
 from engineroom.doctor.report import Report
 from engineroom.doctor.server import SERVERS, about_server, check_tls, server_text
+from engineroom.doctor.store import check_store
 from engineroom.doctor.trial import PATIENCE_SECONDS, describe, try_engine
 
 if TYPE_CHECKING:
@@ -33,11 +34,16 @@ class _Case:
     """One examination: what is asked, and what is known so far."""
 
     def __init__(
-        self, backend: str | None, url: str | None, patience_seconds: float
+        self,
+        backend: str | None,
+        url: str | None,
+        stores: Sequence[str] | None,
+        patience_seconds: float,
     ) -> None:
         self.backend = backend or _backend_of(url or "")
         self.url = url or IN_MEMORY.get(self.backend, "")
         self.shown_url = _without_secrets(self.url)
+        self.stores = stores
         self.patience_seconds = patience_seconds
         self.engine: Any = None
         self.trial: Trial | None = None
@@ -51,6 +57,7 @@ class _Case:
             "tls": None,
             "query": None,
             "server": None,
+            "store": None,
         }
 
 
@@ -58,6 +65,7 @@ def examine(
     backend: str | None = None,
     url: str | None = None,
     *,
+    stores: Sequence[str] | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Report:
     """Examine this installation; never raises for what it finds.
@@ -65,12 +73,15 @@ def examine(
     Args:
         backend: the backend to examine; the URL's if None, and SQLite without one.
         url: the database to query; one in memory if None.
+        stores: the stores to look at, those of the setting if empty; None for no look.
         patience_seconds: how long an engine may take to load in a child process.
     """
-    case = _Case(backend, url, patience_seconds)
+    case = _Case(backend, url, stores, patience_seconds)
     findings: list[Finding] = []
     for name, check in CHECKS:
         if name == "tls" and case.backend not in SERVERS:
+            continue
+        if name == "store" and stores is None:
             continue
         try:
             finding = check(case)
@@ -313,6 +324,7 @@ CHECKS: tuple[tuple[str, Callable[[_Case], Finding]], ...] = (
     ("integrity", _check_integrity),
     ("tls", lambda case: check_tls(case.engine, case.sections)),
     ("query", _check_query),
+    ("store", lambda case: check_store(case.stores or (), case.sections)),
 )
 
 

@@ -50,7 +50,11 @@ class Signatures:
         self._pause = pause
 
     def page(self, source: Source, project: str) -> Page:
-        """Read the page of a project.
+        """Read the page of a project; see `check`."""
+        return self.check(source, project)[1]
+
+    def check(self, source: Source, project: str) -> tuple[Head, Page]:
+        """Read the page of a project and the head that vouches for it.
 
         Raises:
             SigningError: of the kind that says what is wrong with its signature.
@@ -69,10 +73,10 @@ class Signatures:
             found[:] = [page]
             return _key_of(page, project, source.place), page.data
 
-        read_signed_page(read_head, read_page, pause=self._pause)
+        head, _ = read_signed_page(read_head, read_page, pause=self._pause)
         if self._memory is not None:
             self._memory.save()
-        return found[0]
+        return head, found[0]
 
 
 def _key_of(page: Page, project: str, place: str) -> str:
