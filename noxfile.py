@@ -53,6 +53,7 @@ TEST = [
     "pre-commit",
     "psycopg[binary]",
     "pyarrow",
+    "pypi-attestations; python_version >= '3.10'",
     "pytest>=8",
     "pyyaml",
     "rich>=13",
