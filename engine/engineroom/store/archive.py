@@ -7,13 +7,15 @@ that could reach outside a folder. What the members say is wheel.py's business.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 import struct
+import tempfile
 import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from engineroom.errors import (
     WheelBroken,
@@ -36,6 +38,7 @@ _UNPACKED_BYTES_MAX = 16 << 30
 _RATIO_MAX = 200
 _RATIO_FREE_BYTES = 64 << 20
 _TEXT_BYTES_MAX = 64 << 20
+_UNPACKED_IN_MEMORY_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,18 @@ class Archive:
         return {
             name: self._digest(self._infos[name], algorithms) for name in self.names
         }
+
+    @contextmanager
+    def unpacked(self, name: str) -> Generator[IO[bytes], None, None]:
+        """Give a member as a file of its own.
+
+        On disk if it is large: what is read at offsets cannot be read from the archive
+        without unpacking it over and over.
+        """
+        with tempfile.SpooledTemporaryFile(_UNPACKED_IN_MEMORY_BYTES) as file:
+            with self._archive.open(self._infos[name]) as member:
+                shutil.copyfileobj(member, file, CHUNK_BYTES)
+            yield file
 
     def _digest(self, info: zipfile.ZipInfo, algorithms: set[str]) -> Digest:
         hashers = {name: hashlib.new(name) for name in algorithms}

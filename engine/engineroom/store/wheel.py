@@ -3,8 +3,7 @@
 A published name can never get other bytes, so what is wrong with a wheel has to be
 found now: a name clients cannot fetch, an archive cut off or made to overwhelm or
 escape, a RECORD or METADATA that installers will refuse, an engine that is not the one
-its manifest lists. Whether the binaries suit the wheel's platform tag is the build's
-audit, not this.
+its manifest lists, a library that does not run where the platform tag promises.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ from engineroom.store.names import (
     parse_wheel_name,
 )
 from engineroom.store.transport import CHUNK_BYTES
+from engineroom.store.wheel_binaries import check_binaries
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -108,6 +108,7 @@ def _check(
     metadata = contents.text(f"{dist_info}/METADATA", WheelMetadataWrong)
     requires_python = _check_metadata(path, name, metadata)
     _check_tags(path, name, contents.text(f"{dist_info}/WHEEL", WheelMetadataWrong))
+    check_binaries(path, name, contents)
     return Wheel(
         path=path,
         project=name.project,
