@@ -197,7 +197,7 @@ def _publish(wheels: Sequence[Wheel], report: Report, places: Places) -> None:
     files = [str(wheel.path) for wheel in wheels]
     command = [
         *(sys.executable, "-m", "engineroom", "store", "publish", "--json"),
-        *("--store", str(places.store), *files),
+        *("--partial", "--store", str(places.store), *files),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "engine")}
 

@@ -67,8 +67,9 @@ def make_wheel(folder, *, tag=TAG, targets=GLIBC, data=ENGINE, build=""):
 
 def publish(store, *wheels):
     """Publish wheels as people do."""
-    command = [sys.executable, "-m", "engineroom", "store", "publish", "--store", store]
-    subprocess.run([*command, *wheels], check=True, capture_output=True)
+    command = [sys.executable, "-m", "engineroom", "store", "publish", "--partial"]
+    words = [*command, "--store", store, *wheels]
+    subprocess.run(words, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")

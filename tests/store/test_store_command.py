@@ -57,9 +57,10 @@ def test_publishing_again_says_that_nothing_is_new(tmp_path: Path) -> None:
 
 
 def test_publishing_tells_programs_everything(tmp_path: Path) -> None:
-    files = engine_files({"a/_qe.so": b"ELF"})
+    files = engine_files({"a/_qe.so": b"ELF"}, targets=["linux-musl-arm64"])
+    wheel = make_wheel(tmp_path, tag="cp39-abi3-musllinux_1_2_aarch64", files=files)
     store = tmp_path / "store"
-    words = ("publish", make_wheel(tmp_path, files=files), "--store", store)
+    words = ("publish", wheel, "--store", store, "--partial")
     planned = in_json(*words, "--dry-run")
     assert planned["dry_run"]
     assert not store.exists()
@@ -71,11 +72,80 @@ def test_publishing_tells_programs_everything(tmp_path: Path) -> None:
     assert value["projects"][0]["project"] == "widget"
     assert value["projects"][0]["journal"] == 1
     (file,) = value["projects"][0]["new"]
-    assert file["file"] == "widget-1.0-py3-none-any.whl"
+    assert file["file"] == wheel.name
     assert file["upload_time"].endswith("Z")
-    assert file["engines"][0]["target"] == "linux-x"
+    assert file["engines"][0]["target"] == "linux-musl-arm64"
     known = in_json(*words)["projects"][0]["known"]
     assert known == [file]
+
+
+def musl_wheels(folder: Path, *, tag: str = "musllinux_1_2_{}") -> list[Path]:
+    """Make the wheels with engines for musl, and the one without engines."""
+    wheels = [make_wheel(folder)]
+    for target, cpu in (
+        ("linux-musl-x86_64", "x86_64"),
+        ("linux-musl-arm64", "aarch64"),
+    ):
+        files = engine_files({f"{target}/_qe.so": cpu.encode()}, targets=[target])
+        wheels.append(
+            make_wheel(folder, tag=f"cp39-abi3-{tag.format(cpu)}", files=files)
+        )
+    return wheels
+
+
+def test_a_release_with_engines_must_have_all_or_say_which(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    wheels = musl_wheels(tmp_path)
+    done = engineroom("publish", *wheels, "--store", store)
+    assert done.returncode == 6
+    assert "ER3121" in done.stderr
+    assert "`darwin-arm64`" in done.stderr
+    assert "musl" not in done.stderr
+    assert not store.exists()
+    in_json("publish", *wheels, "--store", store, "--target", "linux-musl")
+    assert visible(store) == {wheel.name for wheel in wheels}
+    done = engineroom(
+        *("publish", wheels[1], "--store", store),
+        *("--target", "linux-musl", "--partial"),
+    )
+    assert done.returncode == 2
+
+
+def test_a_release_is_whole_with_what_the_store_has_of_it(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    wheels = musl_wheels(tmp_path)
+    in_json("publish", *wheels[:2], "--store", store, "--partial")
+    in_json("publish", wheels[2], "--store", store, "--target", "linux-musl")
+    # A page of its own holds nothing but what is published there.
+    done = engineroom(
+        *("publish", wheels[2], "--store", store),
+        *("--target", "linux-musl", "--channel", "nightly"),
+    )
+    assert done.returncode == 6
+    assert "no engines for `linux-musl-x86_64`" in done.stderr
+
+
+def test_a_yanked_wheel_is_no_part_of_a_release(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    wheels = musl_wheels(tmp_path)
+    in_json("publish", *wheels[:2], "--store", store, "--partial")
+    assert engineroom("yank", "widget", "1.0", "--store", store).returncode == 0
+    done = engineroom("publish", wheels[2], "--store", store, "--target", "linux-musl")
+    assert done.returncode == 6
+    assert "no engines for `linux-musl-x86_64`" in done.stderr
+
+
+def test_a_release_that_installs_would_find_wrongly_is_not_shown(
+    tmp_path: Path,
+) -> None:
+    store = tmp_path / "store"
+    wheels = musl_wheels(tmp_path, tag="musllinux_1_3_{}")
+    done = engineroom("publish", *wheels, "--store", store, "--target", "linux-musl")
+    assert done.returncode == 6
+    assert "ER3122" in done.stderr
+    assert "on musl 1.2 x86_64 with Python 3.9, " in done.stderr
+    assert "`widget-1.0-py3-none-any.whl` is taken" in done.stderr
+    assert not store.exists()
 
 
 def test_a_refused_publish_ends_with_the_stores_code(tmp_path: Path) -> None:

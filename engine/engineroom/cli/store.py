@@ -45,6 +45,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="the full id of the source commit; it gets pages of its own",
     )
+    required = publish.add_mutually_exclusive_group()
+    required.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a target, family or alias that a release with engines must have; may be"
+        " given again. Without it, all that engineroom is built for",
+    )
+    required.add_argument(
+        "--partial",
+        action="store_true",
+        help="let a release have engines for some targets only",
+    )
     publish.add_argument(
         "--dry-run", action="store_true", help="check everything and write nothing"
     )
@@ -97,6 +111,12 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
     from engineroom.store import publish
 
     transport = open_place(arguments)
+    from engineroom.platforms.select import select_targets
+    from engineroom.store import check_release, open_store
+
+    named = [] if arguments.partial else arguments.target or ["all"]
+    required = [target.id for target in select_targets(named)]
+    transport = open_store(arguments.store)
     paths = [Path(wheel) for wheel in arguments.wheels]
     with render.progress("Publishing") as progress:
         published = publish(
@@ -104,6 +124,7 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
             paths,
             channel=arguments.channel,
             commit=arguments.commit,
+            check=partial(check_release, required=required),
             dry_run=arguments.dry_run,
             sign=sign.signing_of(transport),
             progress=lambda step: progress.update(text=step),

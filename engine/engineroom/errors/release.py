@@ -56,8 +56,8 @@ class ReleaseIncomplete(PublishError):
         listed = ", ".join(f"`{target}`" for target in missing)
         super().__init__(
             f"`{project}` {version} has no engines for {listed}",
-            hint="publish all wheels of a release in one command; `--partial` lets a"
-            " release have fewer, `--targets` says which",
+            hint="publish all wheels of a release in one command; `--target` says"
+            " which it must have, `--partial` lets it have any",
         )
 
 

@@ -17,6 +17,7 @@ from engineroom.store.outline import Outline
 from engineroom.store.probe import Probe, probe
 from engineroom.store.publish import Commit, Published, publish
 from engineroom.store.repair import Repair, repair
+from engineroom.store.resolve import Row, check_release
 from engineroom.store.settings import read_settings
 from engineroom.store.times import utc_text
 from engineroom.store.transport import Transport
@@ -35,9 +36,11 @@ __all__ = [
     "Project",
     "Published",
     "Repair",
+    "Row",
     "Transport",
     "Wheel",
     "amend",
+    "check_release",
     "ensure_store",
     "find_project",
     "inspect_wheel",

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from engineroom.store.derive import Sign
     from engineroom.store.transport import Body, Transport
 
+    Check = Callable[[Sequence[File], str], object]
+
 __all__ = ["TOOL", "Commit", "Offer", "Published", "pages_behind", "publish", "put_up"]
 
 TOOL = f"engineroom {__version__}"
@@ -118,7 +120,7 @@ def publish(
     *,
     channel: str = keys.RELEASE,
     commit: str | None = None,
-    check: Callable[[Sequence[File]], None] | None = None,
+    check: Check | None = None,
     dry_run: bool = False,
     sign: Sign = as_it_is,
     clock: Callable[[], float] = time.time,
@@ -132,8 +134,8 @@ def publish(
         channel: the channel whose pages show them.
         commit: the source commit they were made from, in full; gives them pages of
             their own.
-        check: given the files of one project's release, raises when they cannot be
-            released together.
+        check: given the files that a project's page will show, yanked ones left out,
+            and a version that is published; raises when it cannot be released so.
         dry_run: check everything and write nothing.
         sign: given a head, gives it with a signature.
         clock: seconds since the epoch, for the upload time. It is the time of the
@@ -174,7 +176,7 @@ def put_up(
     *,
     channel: str,
     commit: str | None,
-    check: Callable[[Sequence[File]], None] | None,
+    check: Check | None,
     dry_run: bool,
     sign: Sign,
     clock: Callable[[], float],
@@ -189,8 +191,10 @@ def put_up(
     # Conflicts are refused here, before a byte is written; and again at the commit.
     plans = tuple(_plan(journals[name], projects[name], where) for name in projects)
     if check is not None:
-        for group in projects.values():
-            check(group)
+        for name, files in projects.items():
+            shown = _shown(journals[name], files, where)
+            for version in dict.fromkeys(file.version for file in files):
+                check(shown, version)
     if dry_run:
         return Published(plans, (), is_new_store, is_dry_run=True)
     if identity is None:
@@ -289,6 +293,19 @@ def _plan(journal: Journal, files: Sequence[File], where: _Where) -> Commit:
         (known if shown == there else new).append(there)
     number = outline.number + 1 if new else outline.number
     return Commit(outline.project, number, tuple(new), tuple(known))
+
+
+def _shown(journal: Journal, files: Iterable[File], where: _Where) -> list[File]:
+    """Give what installers may take from a channel's page once files are published."""
+    found = dict(journal.outline.files)
+    for file in files:
+        there = found.get(file.identity, file)
+        found[file.identity] = there.published_in(where.channel, where.commit)
+    return [
+        file
+        for file in found.values()
+        if where.channel in file.channels and file.is_offered and file.yanked is None
+    ]
 
 
 def _store_all(
