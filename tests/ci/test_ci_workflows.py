@@ -24,6 +24,7 @@ PINNED = re.compile(
 MAY_WRITE = {
     ("release", "attest"): {"id-token", "attestations"},
     ("release", "publish"): {"id-token"},
+    ("release", "store"): {"id-token"},
 }
 
 
@@ -122,6 +123,20 @@ def test_the_job_that_publishes_runs_nothing_of_the_repository() -> None:
 
     used = [step["uses"].partition("@")[0] for step in steps]
     assert used == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
+
+
+def test_a_release_goes_to_the_store_with_credentials_that_come_last() -> None:
+    """What installing runs, of others, has none; and there are none to be kept."""
+    job = WORKFLOWS["release"]["jobs"]["store"]
+    *_, ready, credentials, publish = job["steps"]
+
+    assert job["needs"] == "attest"
+    assert job["environment"]["name"] == "store"
+    assert ready["run"].endswith("nox -s publish --install-only\n")
+    assert credentials["uses"].startswith("aws-actions/configure-aws-credentials@")
+    assert set(credentials["with"]) == {"role-to-assume", "aws-region"}
+    assert publish["run"].startswith("nox -s publish -- --store")
+    assert "--partial" not in publish["run"]
 
 
 def test_no_workflow_holds_a_secret() -> None:
