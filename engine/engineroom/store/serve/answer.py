@@ -25,7 +25,7 @@ __all__ = ["SECURITY_HEADERS", "BytesAnswer", "FileAnswer", "text_answer"]
 
 log = logging.getLogger("engineroom.store.serve")
 
-_PIECE_BYTES = 64 << 10
+_PIECE_BYTES = 128 << 10
 _READ_BYTES = 256 << 10
 
 # No script runs on any page of this server, whatever a project calls itself.
