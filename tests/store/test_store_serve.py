@@ -130,6 +130,7 @@ def test_a_form_that_is_not_there_is_refused_with_those_that_are(
         ("/simple/gad_get", "../simple/gad-get/"),
         ("/simple/gad-get", "../simple/gad-get/"),
         ("/simple", "simple/"),
+        ("/channels/release/simple/widget/", "../../../../simple/widget/"),
         (
             "/json/GAD--GET/?format=a%26b%0d%0aX",
             "../../json/gad-get/?format=a%26b%0D%0AX",
@@ -174,7 +175,7 @@ def test_what_verifiers_read_is_there_and_what_publishers_note_is_not(
         assert answer.headers["content-type"] == "application/json"
         assert answer.body == stored(store, key)
     note = store.root / "uploads" / "1.json"
-    note.parent.mkdir()
+    note.parent.mkdir(exist_ok=True)
     note.write_text("{}")
     assert server.ask("/uploads/1.json").status == 404
     assert server.ask("/.engineroom-lock").status == 404

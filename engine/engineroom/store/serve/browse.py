@@ -20,7 +20,7 @@ from anyio import to_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from engineroom.store import keys
-from engineroom.store.names import normalise_version
+from engineroom.store.names import version_key
 from engineroom.store.serve.access import USER
 from engineroom.store.serve.cache import PageTooBig
 from engineroom.store.serve.fits import TARGETS, fits, platform_words, target_words
@@ -273,8 +273,8 @@ def _weight(listing: Listing) -> int:
 
 
 def _release_of(listing: Listing, version: str) -> Release | None:
-    wanted = normalise_version(version)
-    found = (release for release in listing.releases if release.version == wanted)
+    wanted = version_key(version)
+    found = (r for r in listing.releases if version_key(r.version) == wanted)
     return next(found, None)
 
 

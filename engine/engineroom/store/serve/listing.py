@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from packaging.version import Version
-
 from engineroom.errors import StoreDamaged
 from engineroom.store import keys
 from engineroom.store.document import Reader
-from engineroom.store.names import NameRefused, parse_wheel_name
+from engineroom.store.names import NameRefused, parse_wheel_name, version_key
+from engineroom.store.versions import is_prerelease, version_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,13 +171,12 @@ def _wheel_of(key: str, value: dict[str, Any]) -> ShownWheel:
 def _releases(wheels: Iterable[ShownWheel]) -> tuple[Release, ...]:
     by_version: dict[str, list[ShownWheel]] = {}
     for wheel in wheels:
-        by_version.setdefault(wheel.version, []).append(wheel)
-    orders = {version: Version(version) for version in by_version}
+        by_version.setdefault(version_key(wheel.version), []).append(wheel)
     return tuple(
         Release(
-            version=version,
+            version=by_version[version][0].version,
             wheels=tuple(sorted(by_version[version], key=lambda wheel: wheel.name)),
-            is_preview=orders[version].is_prerelease,
+            is_preview=is_prerelease(version),
         )
-        for version in sorted(orders, key=orders.__getitem__, reverse=True)
+        for version in sorted(by_version, key=version_order, reverse=True)
     )

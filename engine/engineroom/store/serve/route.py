@@ -13,7 +13,13 @@ from typing import Union
 from urllib.parse import unquote_to_bytes
 
 from engineroom.store import keys
-from engineroom.store.names import NameRefused, normalise_project, normalise_version
+from engineroom.store.names import (
+    NameRefused,
+    is_channel,
+    is_commit,
+    normalise_project,
+    normalise_version,
+)
 
 __all__ = [
     "PATH_BYTES_MAX",
@@ -30,14 +36,8 @@ __all__ = [
 
 PATH_BYTES_MAX = 2048
 
-_PLACE = r"(?:channels/[a-z0-9][a-z0-9._-]*/|commits/[0-9a-f]{40}/)?"
 _PROJECT = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_INDEX = re.compile(rf"({_PLACE})(simple|json)(?:/([^/]+))?", re.ASCII)
-_INDEX_KEY = re.compile(
-    rf"{_PLACE}(?:simple(?:/{_PROJECT})?/index\.html"
-    rf"|json(?:/{_PROJECT})?/index\.json)",
-    re.ASCII,
-)
+_INDEX = re.compile(r"(simple|json)(?:/([^/]+))?", re.ASCII)
 _PEOPLE = re.compile(r"project/([^/]+)(?:/([^/]+))?", re.ASCII)
 _BLOB = re.compile(
     r"blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})/[^/]+?"
@@ -48,8 +48,8 @@ _FINAL = re.compile(
     rf"(?:journal|checkpoints)/{_PROJECT}/\d{{12}}\.json|keys/\d{{4}}\.json", re.ASCII
 )
 _CHANGING = re.compile(
-    rf"store\.json|head\.json|heads/{_PROJECT}\.json"
-    rf"|commits/[0-9a-f]{{40}}/engines/{_PROJECT}\.json",
+    rf"store\.json|head\.json|heads/{_PROJECT}\.json|engines/{_PROJECT}\.json"
+    rf"|simple(?:/{_PROJECT})?/index\.html|json(?:/{_PROJECT})?/index\.json",
     re.ASCII,
 )
 _WORDS = ("healthz", "readyz", "style.css", "icon.svg")
@@ -159,7 +159,7 @@ def _file_route(path: str) -> Route | None:
         return Blob(path, f'"{match[2]}{match[3] or ""}"')
     if _FINAL.fullmatch(path):
         return Record(path, is_final=True)
-    if _CHANGING.fullmatch(path) or _INDEX_KEY.fullmatch(path):
+    if _CHANGING.fullmatch(_split(path)[1]):
         return Record(path, is_final=False)
     return None
 
@@ -182,18 +182,30 @@ def _folder_route(path: str, raw_path: bytes) -> Route | None:
 
 
 def _index_route(path: str) -> tuple[str, Index] | None:
-    match = _INDEX.fullmatch(path)
+    root, rest = _split(path)
+    match = _INDEX.fullmatch(rest)
     if match is None:
         return None
-    place, root, name = match.groups()
-    project = None if name is None else normalise_project(name)
-    if project is None:
-        html_key, json_key = keys.HTML_ROOT, keys.JSON_ROOT
-    else:
-        html_key, json_key = keys.html_page(project), keys.json_page(project)
-    normal = f"{place}{root}" if project is None else f"{place}{root}/{project}"
-    index = Index(f"{place}{html_key}", f"{place}{json_key}", root == "json")
-    return normal, index
+    is_json_only = match[1] == "json"
+    if match[2] is None:
+        index = Index(
+            f"{root}{keys.HTML_ROOT}", f"{root}{keys.JSON_ROOT}", is_json_only
+        )
+        return f"{root}{match[1]}", index
+    project = normalise_project(match[2])
+    html_key, json_key = keys.html_page(project, root), keys.json_page(project, root)
+    return f"{root}{match[1]}/{project}", Index(html_key, json_key, is_json_only)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Take a channel's or a commit's folder off a path."""
+    folder, _, rest = path.partition("/")
+    name, _, rest = rest.partition("/")
+    if folder == "channels" and is_channel(name):
+        return keys.channel_root(name), rest
+    if folder == "commits" and is_commit(name):
+        return keys.commit_root(name), rest
+    return "", path
 
 
 def _people_route(path: str) -> tuple[str, People] | None:
