@@ -11,10 +11,10 @@ from engineroom.errors import LoadError, UnsupportedPlatform, engines
 from engineroom.loader.find import PACKAGE_SHELF, find_shelf
 from engineroom.loader.remedy import (
     DOCTOR,
-    REINSTALL,
     bring_back,
     elsewhere_than,
     openssl_package,
+    reinstall,
 )
 from engineroom.platforms.choose import BINDS
 from engineroom.platforms.openssl import SERVED
@@ -63,7 +63,6 @@ REFUSED_AS: dict[str, type[LoadError]] = {
     "other-build": engines.BuildMismatch,
 }
 MENDED_BY = {
-    "cffi-missing": "python -m pip install --force-reinstall cffi",
     "library-missing": "install the package of your system that has this library",
     "forbidden": "allow code to be loaded from there, or install engineroom elsewhere",
     "unreadable": "let this user read the file",
@@ -184,6 +183,8 @@ def _of_refusal(case: _Case) -> Story | None:
     hint = MENDED_BY.get(refused.verdict, "")
     if refused.verdict in ("library-missing", "openssl-missing"):
         kind, cause, hint = _of_libraries(case, refused, cause) or (kind, cause, hint)
+    elif refused.verdict == "cffi-missing":
+        hint = reinstall("cffi")
     elif refused.verdict == "other-libc":
         is_musl = refused.details.get("libc") == "musl"
         kind = engines.MuslEngineOnGlibc if is_musl else engines.GlibcEngineOnMusl
@@ -221,7 +222,7 @@ def _brought_back(case: _Case, refused: Attempt) -> str:
         names = " and ".join(name for name, _ in case.overrides.in_force)
         return f"correct or unset {names}"
     if is_place and refused.path == case.package_shelf:
-        return REINSTALL
+        return reinstall()
     return bring_back(refused.path, refused.target, case.overrides, case.package_shelf)
 
 
@@ -268,7 +269,7 @@ def _of_libraries(
     )
     if other is None:
         return engines.OpensslNotServed, cause, package
-    way = "unset ENGINEROOM_TARGET" if other.verdict == "excluded" else REINSTALL
+    way = "unset ENGINEROOM_TARGET" if other.verdict == "excluded" else reinstall()
     hint = f"the engine {other.target} is for OpenSSL {here}: {way}"
     return engines.OpensslNotServed, cause, hint
 
@@ -301,7 +302,7 @@ def _of_missing(case: _Case, missing: Attempt) -> Story:
     shelf = find_shelf(case.overrides, case.package_shelf)
     mine = [engine for engine in shelf.engines if engine.backend == case.backend]
     present = dict.fromkeys(engine.target for engine in mine)
-    hint = f"install the wheel for this system: {REINSTALL}"
+    hint = f"install the wheel for this system: {reinstall()}"
     if case.overrides.folder:
         hint = bring_back(
             shelf.path, missing.target, case.overrides, case.package_shelf
@@ -327,7 +328,7 @@ def _of_translation(case: _Case, decisive: Attempt) -> Story:
         f"The {case.backend} engine here is built for arm64, and Rosetta translates"
         " this Python for x86_64"
     )
-    hint = "use a Python for arm64, such as `arch -arm64 python3`, or " + REINSTALL
+    hint = "use a Python for arm64, such as `arch -arm64 python3`, or " + reinstall()
     return engines.PythonIsTranslated, cause, hint, decisive
 
 

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from engineroom.loader.settings import Overrides
     from engineroom.platforms.facts import Facts
 
-__all__ = ["DOCTOR", "REINSTALL", "bring_back", "elsewhere_than", "openssl_package"]
+__all__ = ["DOCTOR", "bring_back", "elsewhere_than", "openssl_package", "reinstall"]
 
 DOCTOR = "; for the evidence run `engineroom doctor`"
-REINSTALL = f"python -m pip install --force-reinstall engineroom=={__version__}"
+# The folder that the package is installed in.
+SITE = os.path.dirname(os.path.dirname(PACKAGE_SHELF))
 
 # How each family of distributions gets OpenSSL.
 OPENSSL_PACKAGES = (
@@ -32,6 +33,24 @@ OPENSSL_PACKAGES = (
 )
 # The folders from an engine up to that of its manifest.
 _LEVELS = 3
+
+
+def reinstall(package: str = f"engineroom=={__version__}", site: str = SITE) -> str:
+    """Return the command that installs a package again, by whoever installed ours.
+
+    Args:
+        package: what to install.
+        site: the folder that engineroom is installed in.
+    """
+    noted = os.path.join(site, f"engineroom-{__version__}.dist-info", "INSTALLER")
+    try:
+        with open(noted, encoding="utf-8") as file:
+            installer = file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        installer = ""
+    if installer == "uv":  # which makes environments without pip
+        return f"uv pip install --reinstall {package}"
+    return f"python -m pip install --force-reinstall {package}"
 
 
 def bring_back(
@@ -48,7 +67,7 @@ def bring_back(
     if overrides.file:
         return f"correct or unset {overrides.in_force[0][0]}"
     if not overrides.folder and path.startswith(os.path.join(package_shelf, "")):
-        return REINSTALL
+        return reinstall()
     import shlex
 
     into = shlex.quote(overrides.folder or _folder_of(path))

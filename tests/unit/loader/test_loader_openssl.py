@@ -8,7 +8,7 @@ from engineroom.loader.attempt import Attempt, Refused
 from engineroom.loader.explain import explain
 from engineroom.loader.find import PACKAGE_SHELF
 from engineroom.loader.handshake import bind_tls
-from engineroom.loader.remedy import REINSTALL
+from engineroom.loader.remedy import reinstall
 from engineroom.loader.settings import Overrides
 from engineroom.platforms.facts import Fact
 from engineroom.platforms.probe import probe
@@ -76,7 +76,7 @@ def test_another_library_that_is_missing_has_another_hint():
 
 def test_an_engine_refused_for_another_reason_is_installed_again():
     error = explained("debian", None, "damaged", "libssl.so.3 is in these words")
-    assert error.hint.startswith(REINSTALL)
+    assert error.hint.startswith(reinstall())
 
 
 class Answers:
