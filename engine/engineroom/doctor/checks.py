@@ -112,26 +112,20 @@ def _check_package(case: _Case) -> Finding:
         }
         - {os.path.realpath(here)}
     )
-    text = f"engineroom {__version__} in {here}"
-    if others:
-        text += f"; another one is in {', '.join(others)} and is not used"
     mount = mount_of(here)
     case.sections["package"] = {
         "version": __version__,
         "path": here,
         "others": others,
         "executable": sys.executable,
-        "mount": None
-        if mount is None
-        else {
-            "point": mount.point,
-            "read_only": mount.is_read_only,
-            "noexec": mount.is_noexec,
-        },
+        "mount": mount.as_json() if mount else None,
     }
-    if mount is not None and mount.is_noexec:
+    text = f"engineroom {__version__} in {here}"
+    if others:
+        text += f"; another one is in {', '.join(others)} and is not used"
+    if mount and mount.is_noexec:
         text += f"; {mount.point} is mounted noexec, and no code loads from there"
-    if mount is not None and mount.is_read_only:
+    if mount and mount.is_read_only:
         text += f"; {mount.point} is read-only, and nothing is ever written there"
     return Finding("package", OK, text)
 
@@ -221,6 +215,8 @@ def _check_engine(case: _Case) -> Finding:
 
 def _check_integrity(case: _Case) -> Finding:
     """Are the engines the bytes that were built?"""
+    if case.trial is not None and case.trial.outcome == "hung":
+        return Finding("integrity", SKIPPED, "reading may take as long as loading did")
     from engineroom.loader.find import find_shelf
     from engineroom.loader.settings import read_overrides
 
@@ -238,32 +234,36 @@ def _check_integrity(case: _Case) -> Finding:
     if not listed:
         text = f"{shelf.path} lists no {case.backend} engine to check"
         return Finding("integrity", SKIPPED, text)
-    hashes: dict[str, str] = {}
-    problems: list[str] = []
-    damaged = ""
-    for path, sha256 in listed.items():
-        try:
-            hashes[path] = _sha256(path)
-        except OSError as error:
-            problems.append(f"{path} cannot be read: {error.strerror}")
-            continue
-        if hashes[path] != sha256:
-            damaged = damaged or path
-            problems.append(
-                f"{path} is damaged: its SHA-256 is {hashes[path]},"
-                f" the manifest lists {sha256}"
-            )
+    hashes, problems = _compare(listed)
     if case.engine is not None:
         case.sections["engine"]["sha256"] = hashes.get(case.engine.path)
     if problems:
         from engineroom.loader.remedy import bring_back
 
-        text = "; ".join(problems)
-        remedy = bring_back(damaged or next(iter(listed)), "", overrides)
+        text = "; ".join(problems.values())
+        remedy = bring_back(next(iter(problems)), "", overrides)
         return Finding("integrity", PROBLEM, text, remedy=remedy, details=hashes)
     number = "1 engine has" if len(hashes) == 1 else f"{len(hashes)} engines have"
     text = f"{number} the SHA-256 that the manifest lists"
     return Finding("integrity", OK, text, details=hashes)
+
+
+def _compare(listed: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the SHA-256 of each file, and what is wrong with some, by their paths."""
+    hashes: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for path, sha256 in listed.items():
+        try:
+            hashes[path] = _sha256(path)
+        except OSError as error:
+            problems[path] = f"{path} cannot be read: {error.strerror}"
+            continue
+        if hashes[path] != sha256:
+            problems[path] = (
+                f"{path} is damaged: its SHA-256 is {hashes[path]},"
+                f" the manifest lists {sha256}"
+            )
+    return hashes, problems
 
 
 def _check_query(case: _Case) -> Finding:

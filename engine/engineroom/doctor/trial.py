@@ -38,9 +38,9 @@ class Trial:
     """How an attempt in a child process ended.
 
     Attributes:
-        outcome: `loaded`; `refused` where no engine passed; `crashed` by a signal,
-            `ended` by the engine itself, or `hung` where one ended the child; `not
-            made` where there was none.
+        outcome: `loaded`; `refused` where no engine passed; `crashed` or `ended` where
+            an engine ended the child, by a signal or otherwise; `hung` where the child
+            had to be ended; `not made` where there was none.
         reason: how it ended, or why it was not made, as a clause.
         target: the target of the last engine that was about to be loaded, or empty.
         path: that engine's file, or empty.
@@ -152,7 +152,7 @@ def _judge(output: str, exit_code: int | None, patience_seconds: float) -> Trial
         outcome, reason = "ended", f"was ended with exit code {exit_code}"
     if last == "loaded" and outcome != "loaded":
         reason += " when it had loaded it"
-    if outcome != "refused" and loading is None:
+    if outcome in ("crashed", "ended") and loading is None:
         # No engine is to blame for what happened before.
         outcome, reason = "not made", f"the child {reason} before it loaded anything"
     trial = Trial(outcome, reason)
@@ -193,14 +193,16 @@ def describe(trial: Trial, backend: str) -> Finding:
     from engineroom.loader.remedy import bring_back
     from engineroom.loader.settings import read_overrides
 
-    target = f" ({trial.target})" if trial.target else ""
-    text = (
-        f"A child process that loaded the {backend} engine {trial.path}{target}"
-        f" {trial.reason}"
-    )
+    what = f"looked for the {backend} engine"
+    remedy = "see that every folder of the settings and of sys.path answers"
+    if trial.path:
+        target = f" ({trial.target})" if trial.target else ""
+        what = f"loaded the {backend} engine {trial.path}{target}"
+        overrides = read_overrides(backend, os.environ)
+        remedy = bring_back(trial.path, trial.target, overrides)
+    text = f"A child process that {what} {trial.reason}"
     if trial.output:
         text += f": {trial.output}"
-    remedy = bring_back(trial.path, trial.target, read_overrides(backend, os.environ))
     return Finding(
         "trial",
         PROBLEM,

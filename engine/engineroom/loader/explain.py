@@ -12,7 +12,7 @@ from engineroom.loader.find import PACKAGE_SHELF, find_shelf
 from engineroom.loader.remedy import (
     DOCTOR,
     bring_back,
-    elsewhere_than,
+    noexec_remedy,
     openssl_package,
     reinstall,
 )
@@ -190,7 +190,7 @@ def _of_refusal(case: _Case) -> Story | None:
         kind = engines.MuslEngineOnGlibc if is_musl else engines.GlibcEngineOnMusl
     elif refused.verdict == "forbidden":
         path = str(refused.details.get("path", refused.path))
-        point, remedy = elsewhere_than(path, refused.path, case.overrides)
+        point, remedy = noexec_remedy(path, refused.path, case.overrides)
         if point:
             kind, hint = engines.NoexecMount, remedy
             what = "it" if path == refused.path else path

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engineroom.loader.settings import Overrides
     from engineroom.platforms.facts import Facts
 
-__all__ = ["DOCTOR", "bring_back", "elsewhere_than", "openssl_package", "reinstall"]
+__all__ = ["DOCTOR", "bring_back", "noexec_remedy", "openssl_package", "reinstall"]
 
 DOCTOR = "; for the evidence run `engineroom doctor`"
 # The folder that the package is installed in.
@@ -96,8 +96,8 @@ def openssl_package(facts: Facts) -> str:
     return "install OpenSSL 3, with libssl.so.3 and libcrypto.so.3, from your system"
 
 
-def elsewhere_than(path: str, engine: str, overrides: Overrides) -> tuple[str, str]:
-    """Say of a file that may not be loaded if its mount is why, and what helps.
+def noexec_remedy(path: str, engine: str, overrides: Overrides) -> tuple[str, str]:
+    """Say whether a file's mount is why it may not be loaded, and what helps then.
 
     Args:
         path: the file that was refused: the engine, or cffi's library.

@@ -36,6 +36,14 @@ class Mount:
         """Whether no code can be loaded from there."""
         return "noexec" in self.options
 
+    def as_json(self) -> dict[str, object]:
+        """Return it as the doctor's report has it."""
+        return {
+            "point": self.point,
+            "read_only": self.is_read_only,
+            "noexec": self.is_noexec,
+        }
+
 
 def mount_of(path: str) -> Mount | None:
     """Return the mount that a file or folder lies on; None where that is not told."""

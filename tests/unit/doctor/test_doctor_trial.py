@@ -119,6 +119,18 @@ def test_an_engine_that_never_comes_back_is_ended(examine, laid, broken_engine):
     assert check_of(report, "engine")["state"] == "skipped"
 
 
+def test_a_folder_that_does_not_answer_does_not_hold_up_the_doctor(examine, shelf):
+    (shelf.path / "manifest.csv").unlink()
+    os.mkfifo(shelf.path / "manifest.csv")  # whoever reads it waits for a writer
+    report = examine(patience=1, ENGINEROOM_ENGINE_DIR=str(shelf.path))
+    assert report["summary"] == (
+        "A child process that looked for the sqlite engine was not done after 1 s"
+    )
+    assert report["remedy"].startswith("see that every folder of the settings")
+    assert check_of(report, "engine")["state"] == "skipped"
+    assert check_of(report, "integrity")["state"] == "skipped"
+
+
 def test_an_engine_that_crashes_as_the_process_ends_is_told_so(
     examine, laid, make_engine, workshop
 ):
