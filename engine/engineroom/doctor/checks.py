@@ -241,7 +241,9 @@ def _check_integrity(case: _Case) -> Finding:
         from engineroom.loader.remedy import bring_back
 
         text = "; ".join(problems.values())
-        remedy = bring_back(next(iter(problems)), "", overrides)
+        first = next(iter(problems))
+        target = next((e.target for e in shelf.engines if e.path == first), "")
+        remedy = bring_back(first, target, overrides)
         return Finding("integrity", PROBLEM, text, remedy=remedy, details=hashes)
     number = "1 engine has" if len(hashes) == 1 else f"{len(hashes)} engines have"
     text = f"{number} the SHA-256 that the manifest lists"

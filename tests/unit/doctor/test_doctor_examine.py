@@ -126,6 +126,9 @@ def test_doctor_with_bytes_that_only_the_long_hash_tells_apart_names_both_hashes
     assert report["summary"].endswith(
         f"is damaged: its SHA-256 is {sha256}, the manifest lists {other}"
     )
+    assert report["remedy"] == (
+        f"engineroom fetch --target {host.id} --into {shelf.path}"
+    )
 
 
 def test_doctor_with_a_damaged_engine_shows_the_verdict_and_both_checksums(
@@ -142,8 +145,9 @@ def test_doctor_with_a_damaged_engine_shows_the_verdict_and_both_checksums(
         "sha256",
         "sha256_listed",
     }
-    fetch = f"engineroom fetch --target {host.id} --into '{shelf.path}'"
-    assert report["remedy"] == fetch.replace("'", "")
+    assert report["remedy"] == (
+        f"engineroom fetch --target {host.id} --into {shelf.path}"
+    )
     assert states(report)["integrity"] == "problem"
     assert states(report)["query"] == "skipped"
 
