@@ -118,7 +118,7 @@ def test_the_escape_of_a_dockerfile_may_be_another():
 
 COMPOSE = """\
 x-common: &common
-  image: not:this
+  image: shared:1
 services:
   api: # the first
     <<: *common
@@ -144,12 +144,13 @@ def test_services_of_a_compose_file():
     api, worker, db = read_entries(COMPOSE)
     assert api._asdict() == {
         "name": "api",
-        "line": 4,
-        "image": "",
+        "line": 5,
+        "image": "shared:1",
         "platform": "linux/arm64",
         "context": "./services/api",
         "dockerfile": "docker/Dockerfile.prod",
         "target": "run",
+        "inline": "",
         "arguments": (("SUITE", "alpine"),),
     }
     assert (worker.context, worker.image) == ("./services/worker", "")

@@ -57,11 +57,13 @@ def read_stages(text: str, arguments: Mapping[str, str] | None = None) -> list[S
             for word in argument.group(1).split():
                 name, _, default = word.partition("=")
                 default = substitute(default.strip("\"'"), values)
-                values[name] = given.get(name, default)
+                values[name] = given.get(name) or default
         found = _FROM.match(instruction)
         if found is None:
             continue
-        image = substitute(found.group("image").strip("\"'"), values)
+        written = found.group("image").strip("\"'")
+        # What only a build argument tells is shown as it stands.
+        image = substitute(written, values) or written
         platform = substitute(found.group("platform") or "", values)
         base = next((s for s in reversed(stages) if _is_called(s, image)), None)
         if base is not None:

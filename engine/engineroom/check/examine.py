@@ -25,6 +25,7 @@ from engineroom.check.needs import (
 )
 from engineroom.check.prisma import read_schema
 from engineroom.check.projects import (
+    INSTALLER_LOCKS,
     locked_wheels,
     owners,
     pin_of,
@@ -50,12 +51,17 @@ __all__ = ["examine", "is_relevant"]
 
 
 class _Build(NamedTuple):
-    """A Dockerfile that is built for a service, as a compose file may say how."""
+    """A Dockerfile that is built for a service, as a compose file may say how.
+
+    One that stands within the compose file has its `text`, from behind `line` on.
+    """
 
     dockerfile: str
     target: str = ""
     platform: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    line: int = 0
 
 
 def is_relevant(path: str) -> bool:
@@ -128,7 +134,8 @@ class _Examination:
             if is_relevant(file) and self.owners.get(file) == path:
                 return True
             is_below = not folder or path.startswith(f"{folder}/")
-            if is_below and name in ("pyproject.toml", LOCK_NAME):
+            from_above = ("pyproject.toml", LOCK_NAME, *INSTALLER_LOCKS)
+            if is_below and name in from_above:
                 return True
         return False
 
@@ -136,7 +143,8 @@ class _Examination:
         """Return a file's text; None, with a finding, if it cannot be read."""
         if path not in self.texts:
             try:
-                self.texts[path] = self.tree.read(path)
+                # Some editors put a mark first, which is no part of what is written.
+                self.texts[path] = self.tree.read(path).lstrip("\ufeff")
             except Unreadable as error:
                 self.texts[path] = None
                 found = Finding("unreadable", path, 1, f"This cannot be read: {error}")
@@ -181,7 +189,22 @@ class _Examination:
             above = f"{path}/" if path else ""
             below = [s for s in self.services if s != path and s.startswith(above)]
             return [] if any(map(self._usages, below)) else found
+        if found and not any(_is_installer_lock(usage.file) for usage in found):
+            found += self._usage_above(path)
         return found
+
+    def _usage_above(self, path: str) -> list[Usage]:
+        """Return where the lock file of the nearest workspace above names it."""
+        folder = path
+        while folder:
+            folder = folder.rpartition("/")[0]
+            for name in INSTALLER_LOCKS:
+                file = posixpath.join(folder, name)
+                text = self.text(file, path) if file in self.owners else None
+                usage = usage_of(file, text) if text is not None else None
+                if usage:
+                    return [usage]
+        return []
 
     def _needs(self, path: str, uses: list[str]) -> list[Need]:
         """Return what a service needs: the setting or the template, and its images."""
@@ -304,7 +327,11 @@ class _Examination:
         text = self.text(file, owner)
         for entry in read_entries(text or ""):
             named = [s for s in self.services if posixpath.basename(s) == entry.name]
-            if entry.context and "://" not in entry.context:
+            if entry.inline:
+                build = _Build(file, entry.target, entry.platform, entry.arguments)
+                build = build._replace(text=entry.inline, line=entry.line)
+                builds.setdefault((named or [owner])[0], []).append(build)
+            elif entry.context and "://" not in entry.context:
                 context = posixpath.normpath(posixpath.join(folder, entry.context))
                 context = "" if context == "." else context
                 name = entry.dockerfile or "Dockerfile"
@@ -319,14 +346,15 @@ class _Examination:
                 self._add_image(whose, entry.image, entry.platform, file, entry.line)
 
     def _read_dockerfile(self, build: _Build, owner: str) -> None:
-        text = self.text(build.dockerfile, owner)
+        text = build.text or self.text(build.dockerfile, owner)
         if text is None:
             return
         stages = read_stages(text, dict(build.arguments))
         stage = final_stage(stages, build.target)
         if stage is not None:
             platform = build.platform or stage.platform
-            self._add_image(owner, stage.image, platform, build.dockerfile, stage.line)
+            line = build.line + stage.line
+            self._add_image(owner, stage.image, platform, build.dockerfile, line)
 
     def _add_image(
         self, owner: str, name: str, platform: str, file: str, line: int
@@ -341,6 +369,10 @@ class _Examination:
             reason = f"`{name}` is {base.system}"
             need = Need(base.prisma, target, reason, file, line)
             self.needs.setdefault(owner, []).append(need)
+
+
+def _is_installer_lock(file: str) -> bool:
+    return posixpath.basename(file) in INSTALLER_LOCKS
 
 
 def _without_bare_parents(services: list[Service]) -> list[Service]:

@@ -67,7 +67,7 @@ def base_of(image: str, platform: str = "") -> Base:
         image, "", "",
     )  # fmt: skip
     name = path.rsplit("/", 1)[-1]
-    if name in _SERVERS:
+    if name in _SERVERS or "$" in image:
         return Base()
     is_arm = re.search(r"\b(arm64|aarch64)\b", platform.lower()) is not None
     if name.startswith(("arm64v8", "aarch64")) or "/arm64v8/" in f"/{path}":

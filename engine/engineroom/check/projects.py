@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
-    "Locked", "Pin", "Setting", "Usage", "locked_wheels", "owners", "pin_of",
-    "setting_of", "tells_usage", "usage_of",
+    "INSTALLER_LOCKS", "Locked", "Pin", "Setting", "Usage", "locked_wheels",
+    "owners", "pin_of", "setting_of", "tells_usage", "usage_of",
 ]  # fmt: skip
 
 _MARKERS = frozenset(
     ("pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "package.json", "go.mod",
      "Cargo.toml", "pom.xml", "build.gradle", "uv.lock", "poetry.lock", "pdm.lock",
      "Pipfile.lock", "pylock.toml", "engineroom.lock")
+)  # fmt: skip
+# The lock files of installers.
+INSTALLER_LOCKS = (
+    "uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml",
 )  # fmt: skip
 # Folders that belong to the service above them, whatever lies in them.
 _PARTS = frozenset(
@@ -36,9 +40,12 @@ _NO_SERVICES = frozenset(("docs", "doc", "examples", "tools", "bin", "assets", "
 _REQUIREMENTS = re.compile(r"(?:requirements|constraints)[\w.-]*\.(?:txt|in)$")
 _REQUIREMENT = re.compile(
     r"\s*(?:engineroom\s*(?:\[[^\]]*\]\s*)?(?:[<>=!~;@#\s].*)?$"
-    r"|(?:\S*/)?engineroom-\d\S*\.(?:whl|tar\.gz))"
+    r"|(?:\S*/)?engineroom-\d\S*\.(?:whl|tar\.gz))",
+    re.IGNORECASE,
 )
-_QUOTED = re.compile(r"""["']engineroom\s*(?:\[[^\]]*\]\s*)?(?:["'<>=!~;@]|\s[^"'])""")
+_QUOTED = re.compile(
+    r"""["']engineroom\s*(?:\[[^\]]*\]\s*)?(?:["'<>=!~;@]|\s[^"'])""", re.IGNORECASE
+)
 _LOCKED = re.compile(
     r"""^(?:name[ \t]*=[ \t]*|[ \t]*)["']engineroom["'][ \t]*(?::|\r?$)""", re.MULTILINE
 )
@@ -48,7 +55,8 @@ _WHEEL = re.compile(
 
 # An exact version behind the name, as requirements, tables and lists have it.
 _PIN = re.compile(
-    r"""engineroom["']?\s*(?:\[[^\]]*\]\s*)?(?:=\s*["'])?={2,3}\s*(\d[\w.+!-]*)(?![\w.*])"""
+    r"""engineroom["']?\s*(?:\[[^\]]*\]\s*)?(?:=\s*["'])?={2,3}\s*(\d[\w.+!-]*)(?![\w.*])""",
+    re.IGNORECASE,
 )
 _PIN_IN_LOCK = re.compile(
     r"""["']?version["']?\s*[=:]\s*["'](?:==)?(\d[\w.+!-]*)["']"""
@@ -124,14 +132,14 @@ def usage_of(path: str, text: str) -> Usage | None:
     """Return where a file says that Engineroom is used, or None."""
     if path.endswith("engineroom.lock"):
         return Usage(path, 1)
-    if "engineroom" not in text:
+    if "engineroom" not in text.lower():
         return None
     name = path.rpartition("/")[2]
     if name == "pyproject.toml":
         line = _in_pyproject(text)
     elif name == "Pipfile":
         keys = find_lines(text)
-        line = next((at for key, at in keys if key[1:] == ("engineroom",)), 0)
+        line = next((at for key, at in keys if _is_ours(key[1:])), 0)
     elif name.endswith((".lock", "pylock.toml")):
         line = _first_line(_LOCKED, text)
     elif name == "setup.py":
@@ -202,12 +210,17 @@ def _in_pyproject(text: str) -> int:
         words = ".".join(key)
         if not re.search(r"dependenc|dependency-groups|\brequires\b", words):
             continue
-        if key[-1] == "engineroom":
+        if _is_ours(key[-1:]):
             return start
         for number in range(start, max(following[1], start + 1)):
             if _QUOTED.search(_uncommented(lines[number - 1])):
                 return number
     return 0
+
+
+def _is_ours(key: tuple[str, ...]) -> bool:
+    """Say whether a key is the name of the package, which has no capitals to it."""
+    return len(key) == 1 and key[0].lower() == "engineroom"
 
 
 def _setup_line(text: str) -> int:
@@ -248,7 +261,9 @@ def _is_weak(path: str) -> bool:
 
 def _is_requirements(path: str) -> bool:
     name = path.rpartition("/")[2]
-    is_split = path.split("/")[-2:-1] == ["requirements"] and name.endswith(".txt")
+    is_split = path.split("/")[-2:-1] == ["requirements"] and name.endswith(
+        (".txt", ".in")
+    )
     return is_split or _REQUIREMENTS.fullmatch(name) is not None
 
 
