@@ -108,15 +108,12 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
 def _publish(arguments: argparse.Namespace, render: Render) -> int:
     from pathlib import Path
 
-    from engineroom.store import publish
-
-    transport = open_place(arguments)
     from engineroom.platforms.select import select_targets
-    from engineroom.store import check_release, open_store
+    from engineroom.store import check_release, publish
 
     named = [] if arguments.partial else arguments.target or ["all"]
     required = [target.id for target in select_targets(named)]
-    transport = open_store(arguments.store)
+    transport = open_place(arguments)
     paths = [Path(wheel) for wheel in arguments.wheels]
     with render.progress("Publishing") as progress:
         published = publish(
