@@ -41,6 +41,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " Any other shows its newest 60 versions",
     )
     publish.add_argument(
+        "--attestation",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="an attestation made in CI, named as its wheel with `.publish.attestation`"
+        " or the like after it; may be given again",
+    )
+    publish.add_argument(
         "--commit",
         metavar="ID",
         help="the full id of the source commit; it gets pages of its own",
@@ -119,6 +127,7 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
         published = publish(
             transport,
             paths,
+            attestations=[Path(one) for one in arguments.attestation],
             channel=arguments.channel,
             commit=arguments.commit,
             check=partial(check_release, required=required),

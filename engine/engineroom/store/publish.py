@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engineroom.errors import (
+    AttestationWrong,
     ChannelInvalid,
     FileNameTaken,
     PagesBehind,
@@ -27,6 +28,7 @@ from engineroom.errors import (
     UploadTooOld,
 )
 from engineroom.store import keys
+from engineroom.store.attestations import read_attestations
 from engineroom.store.derive import (
     as_it_is,
     open_journal,
@@ -118,6 +120,7 @@ def publish(
     transport: Transport,
     paths: Sequence[Path],
     *,
+    attestations: Sequence[Path] = (),
     channel: str = keys.RELEASE,
     commit: str | None = None,
     check: Check | None = None,
@@ -131,6 +134,8 @@ def publish(
     Args:
         transport: where the store is; an empty place becomes a store.
         paths: wheel files.
+        attestations: files of attestations (PEP 740), each named as its wheel with
+            something after it, such as `.publish.attestation`.
         channel: the channel whose pages show them.
         commit: the source commit they were made from, in full; gives them pages of
             their own.
@@ -146,6 +151,8 @@ def publish(
     Raises:
         ChannelInvalid: when the channel or commit is not of the form it must have.
         WheelRefused: when a wheel fails a check; nothing was written.
+        AttestationWrong: when an attestation is not about one of the wheels, or comes
+            later than its wheel.
         FileNameTaken: when a name has other bytes already; nothing of its project was
             published.
         PagesBehind: when everything is committed but for the pages.
@@ -156,7 +163,7 @@ def publish(
     if commit is not None and not is_commit(commit):
         raise ChannelInvalid("commit", commit)
     tell = progress or _silent
-    offers = _inspect_all(paths, tell)
+    offers = _inspect_all(paths, attestations, tell)
     return put_up(
         transport,
         offers,
@@ -235,13 +242,16 @@ def _silent(_step: str) -> None:
 
 
 def _inspect_all(
-    paths: Iterable[Path], tell: Callable[[str], None]
+    paths: Iterable[Path], attestations: Iterable[Path], tell: Callable[[str], None]
 ) -> tuple[Offer, ...]:
     """Check every wheel, and that no two of them want the same name."""
     offers: dict[str, Offer] = {}
+    left = sorted(attestations)
     for path in paths:
         tell(f"checking {path.name}")
-        offer = _offer(path)
+        own = [one for one in left if one.name.startswith(f"{path.name}.")]
+        left = [one for one in left if one not in own]
+        offer = _offer(path, own)
         other = offers.setdefault(offer.file.identity, offer).file
         if (other.name, other.sha256) != (offer.file.name, offer.file.sha256):
             raise FileNameTaken(
@@ -250,10 +260,14 @@ def _inspect_all(
                 published_sha256=other.sha256,
                 offered_sha256=offer.file.sha256,
             )
+    for path in left:
+        raise AttestationWrong(
+            str(path), "none of the wheels has the name it begins with"
+        )
     return tuple(offers.values())
 
 
-def _offer(path: Path) -> Offer:
+def _offer(path: Path, attestations: Sequence[Path]) -> Offer:
     wheel = inspect_wheel(path)
     file = wheel.file
     body = FileBody(path, file.size_bytes, file.sha256)
@@ -261,6 +275,11 @@ def _offer(path: Path) -> Offer:
         keys.blob(file.sha256, file.name): body,
         keys.metadata(file.sha256, file.name): BytesBody(wheel.metadata),
     }
+    if attestations:
+        provenance = read_attestations(attestations, file.name, file.sha256)
+        beside = BytesBody(provenance)
+        file = replace(file, provenance_sha256=beside.sha256)
+        bodies[keys.provenance(file.sha256, file.name)] = beside
     return Offer(file, wheel.project, bodies)
 
 
@@ -289,6 +308,10 @@ def _plan(journal: Journal, files: Sequence[File], where: _Where) -> Commit:
             new.append(file)
             continue
         there = published[file.identity]
+        if file.provenance_sha256 not in (None, there.provenance_sha256):
+            raise AttestationWrong(
+                file.name, "it was published without these attestations"
+            )
         shown = there.published_in(where.channel, where.commit)
         (known if shown == there else new).append(there)
     number = outline.number + 1 if new else outline.number
