@@ -23,6 +23,7 @@ from engineroom.store.entry import Entry, File, admit, decode_entry, encode_entr
 from engineroom.store.names import parse_wheel_name, version_key
 from engineroom.store.outline import Outline, Place
 from engineroom.store.transport import BytesBody
+from engineroom.store.upload import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -203,7 +204,7 @@ class Journal:
         self.transport.put_if_absent(key, BytesBody(data))
         if number > 2 * CHECKPOINT_ENTRIES:
             old = keys.checkpoint(self.project, number - 2 * CHECKPOINT_ENTRIES)
-            self.transport.delete(old)
+            tidy(self.transport, old)
 
     def _begin(self) -> None:
         """Start from the newest checkpoint, and fetch what is known to follow it."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from engineroom.errors import StoreError
 from engineroom.store import keys
 from engineroom.store.document import FORMAT, encode
 from engineroom.store.times import utc_text
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from engineroom.store.identity import Identity
     from engineroom.store.transport import Transport
 
-__all__ = ["GRACE_SECONDS", "UPLOAD_SECONDS_MAX", "Upload", "announce"]
+__all__ = ["GRACE_SECONDS", "UPLOAD_SECONDS_MAX", "Upload", "announce", "tidy"]
 
 # What a collector leaves alone is younger; a publisher has half of it.
 GRACE_SECONDS = 7 * 86_400.0
@@ -70,4 +71,13 @@ def announce(
     }
     transport.put_if_absent(upload.key, BytesBody(encode(document)))
     yield upload
-    transport.delete(upload.key)
+    tidy(transport, upload.key)
+
+
+def tidy(transport: Transport, key: str) -> None:
+    """Remove what is of no more use.
+
+    A publisher may lack the right to remove anything; then a collector does it.
+    """
+    with suppress(StoreError):
+        transport.delete(key)
