@@ -317,7 +317,7 @@ def _bring_up(journal: Journal, wanted: dict[str, Make]) -> list[str]:
     """
     transport = journal.transport
     written: list[str] = []
-    left = list(wanted)
+    left: list[str] = list(wanted)
     with ThreadPoolExecutor(transport.parallel) as pool:
         while left:
             found = dict(zip(left, pool.map(transport.get, left)))

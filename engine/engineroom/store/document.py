@@ -105,15 +105,18 @@ class Reader:
 
     def texts(self, name: str) -> list[str]:
         """Give the strings of a list field."""
-        items = self.value.get(name)
-        if not isinstance(items, list) or not all(isinstance(i, str) for i in items):
+        items: Any = self.value.get(name)
+        if not isinstance(items, list):
             raise self._wrong(name, "a list of strings", items)
-        return items
+        texts: list[Any] = items
+        if not all(isinstance(text, str) for text in texts):
+            raise self._wrong(name, "a list of strings", texts)
+        return texts
 
     def numbers_by_name(self, name: str) -> dict[str, list[int]]:
         """Give a field that holds lists of whole numbers under names."""
-        value = self.value.get(name)
-        if not isinstance(value, dict) or not all(map(_are_numbers, value.values())):
+        value = self.member(name).value
+        if not all(_are_numbers(numbers) for numbers in value.values()):
             raise self._wrong(name, "lists of whole numbers under names", value)
         return value
 
@@ -143,5 +146,8 @@ class Reader:
         return self.damage(f"`{self._at(name)}` should be {wanted}, found {found!r}")
 
 
-def _are_numbers(items: object) -> bool:
-    return isinstance(items, list) and all(type(item) is int for item in items)
+def _are_numbers(value: Any) -> bool:
+    if not isinstance(value, list):
+        return False
+    numbers: list[Any] = value
+    return all(type(number) is int for number in numbers)
