@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 from engineroom.errors import StoreDamaged, StoreTooNew
 
@@ -108,7 +108,7 @@ class Reader:
         items: Any = self.value.get(name)
         if not isinstance(items, list):
             raise self._wrong(name, "a list of strings", items)
-        texts: list[Any] = items
+        texts = cast("list[Any]", items)
         if not all(isinstance(text, str) for text in texts):
             raise self._wrong(name, "a list of strings", texts)
         return texts
@@ -149,5 +149,5 @@ class Reader:
 def _are_numbers(value: Any) -> bool:
     if not isinstance(value, list):
         return False
-    numbers: list[Any] = value
+    numbers = cast("list[Any]", value)
     return all(type(number) is int for number in numbers)
