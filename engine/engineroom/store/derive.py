@@ -238,7 +238,8 @@ def refresh_roots(
     while True:
         stored = transport.get(keys.HEAD_ROOT)
         known = _unsigned(stored)
-        named = {project["name"] for project in known["projects"]} if known else set()
+        projects_known: list[dict[str, str]] = known["projects"] if known else []
+        named = {project["name"] for project in projects_known}
         if not (written or everything) and named.issuperset(projects):
             return tuple(written)
         names = list_projects(transport)
