@@ -129,6 +129,7 @@ def test_a_user_who_may_not_write_is_told_so(seaweedfs: str, tmp_path: Path) -> 
         transport = s3_transport(proxy.url, f"{tmp_path.name}/")
         with pytest.raises(RemoteForbidden):
             transport.put_if_absent(KEY, ONE)
+        assert transport.slash_pages is False, "a reader need not be able to ask"
 
 
 def test_a_user_who_may_not_remove_can_publish_all_the_same(
@@ -138,6 +139,7 @@ def test_a_user_who_may_not_remove_can_publish_all_the_same(
         proxy.hurt("refuse", method="DELETE", times=99, status=403, code="AccessDenied")
         transport = s3_transport(proxy.url, f"{tmp_path.name}/")
         assert transport.put_if_absent(KEY, ONE)
+        assert transport.sweep(older_than_seconds=-60) == ()
     direct = s3_transport(seaweedfs, f"{tmp_path.name}/")
     assert list(direct.list("")) == [KEY], "what is left is hidden"
     left = direct.sweep(older_than_seconds=-60)

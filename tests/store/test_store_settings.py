@@ -84,13 +84,15 @@ def test_only_the_nearest_file_counts(tmp_path: Path) -> None:
         read_settings(environment={}, folder=folder)
 
 
-def test_aws_own_settings_of_the_endpoint_come_last(tmp_path: Path) -> None:
+def test_aws_own_settings_come_last(tmp_path: Path) -> None:
     folder = project(tmp_path, '[tool.engineroom.store]\nstore = "s3://wheels"\n')
     of_aws = {"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_S3": "http://s3"}
     found = read_settings(environment=of_aws, folder=folder)
     assert found.endpoint_url == "http://s3"
     found = read_settings(environment={**of_aws, **ENVIRONMENT}, folder=folder)
     assert found.endpoint_url == "http://environment"
+    found = read_settings(environment={"AWS_REGION": "aws-1"}, folder=folder)
+    assert (found.endpoint_url, found.region) == (None, "aws-1")
 
 
 def test_a_file_that_says_nothing_of_stores_need_not_even_be_valid(

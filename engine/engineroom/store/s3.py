@@ -26,6 +26,7 @@ from engineroom.errors import (
     PutIfAbsentIgnored,
     RemoteBusy,
     RemoteError,
+    RemoteForbidden,
     RemoteServerFailed,
     RemoteTimedOut,
 )
@@ -104,7 +105,12 @@ class S3Transport:
     @property
     def slash_pages(self) -> bool:
         """Whether the server keeps the body of a key that ends in `/`."""
-        return self.answers.slash_pages
+        try:
+            return self.answers.slash_pages
+        except RemoteForbidden:
+            # Who may neither write nor find the answers only reads, and what is not
+            # looked for under such a key is there under the other one too.
+            return False
 
     @property
     def parallel(self) -> int:
@@ -213,9 +219,7 @@ class S3Transport:
         """
         limit = self.now() - older_than_seconds
         left = [e for e in self._listed(QUESTIONS) if e.modified_seconds <= limit]
-        for entry in left:
-            self.delete(entry.key)
-        return tuple(entry.key for entry in left)
+        return tuple(entry.key for entry in left if self._is_removed(entry.key))
 
     def now(self) -> float:
         """Give the server's time, in whole seconds as its listings have it."""
@@ -262,6 +266,14 @@ class S3Transport:
                 return True
             # Another write to the key was under way; who won shows in a moment.
             time.sleep(_pause(_CONFLICT_TRIES - tries_left))
+
+    def _is_removed(self, key: str) -> bool:
+        """Remove an object where this is allowed."""
+        try:
+            self.delete(key)
+        except RemoteForbidden:
+            return False
+        return True
 
     def _is_there(self, key: str) -> bool:
         """Tell whether an object is there, as far as that can be told."""

@@ -28,6 +28,7 @@ __all__ = [
 
 _TABLE = "tool.engineroom.store"
 _KEYS = ("store", "endpoint-url", "region", "single-writer")
+_AWS_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _WORDS = {"on": True, "off": False}
 
 SIGNING_KEY = "ENGINEROOM_SIGNING_KEY"
@@ -138,13 +139,15 @@ def read_settings(
     named = sources.text(store, "ENGINEROOM_STORE", "store")
     if named is None:
         raise StoreNotNamed
+    region = sources.text(region, "ENGINEROOM_STORE_REGION", "region")
     endpoint_url = sources.text(
         endpoint_url, "ENGINEROOM_STORE_ENDPOINT_URL", "endpoint-url"
     )
     return StoreSettings(
         store=named,
-        endpoint_url=endpoint_url or sources.of_aws(),
-        region=sources.text(region, "ENGINEROOM_STORE_REGION", "region"),
+        endpoint_url=endpoint_url or sources.of_aws(*_AWS_ENDPOINTS),
+        # boto3 itself knows only AWS_DEFAULT_REGION, others of AWS's tools this one.
+        region=region or sources.of_aws("AWS_REGION"),
         single_writer=single_writer
         or sources.switch("ENGINEROOM_STORE_SINGLE_WRITER", "single-writer"),
     )
@@ -189,11 +192,10 @@ class _Sources:
             raise self._wrong(key, value, "`true` or `false`")
         return value
 
-    def of_aws(self) -> str | None:
-        """Find the endpoint that AWS's own tools would take."""
-        names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    def of_aws(self, *variables: str) -> str | None:
+        """Find what AWS's own tools would take."""
         return next(
-            (self.environment[n] for n in names if self.environment.get(n)), None
+            (self.environment[v] for v in variables if self.environment.get(v)), None
         )
 
     def _wrong(self, key: str, value: object, wanted: str) -> StoreSettingWrong:
