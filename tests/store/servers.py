@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -130,6 +132,34 @@ def rclone(folder: Path) -> Iterator[str]:
         yield endpoint
 
 
+def public_bucket(endpoint: str) -> str:
+    """Make a bucket that anyone may read; give its name."""
+    name = f"public-{secrets.token_hex(8)}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    client = _client(endpoint)
+    client.create_bucket(Bucket=name)
+    client.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+    client.close()
+    return name
+
+
+def _client(endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=1),
+    )
+
+
 @contextmanager
 def _running(command: list[str], folder: Path, endpoint: str) -> Iterator[str]:
     """Run a server from when it takes objects until the end of the block."""
@@ -155,14 +185,7 @@ def _running(command: list[str], folder: Path, endpoint: str) -> Iterator[str]:
 def _wait_until_it_takes_objects(
     server: subprocess.Popen[bytes], folder: Path, endpoint: str
 ) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=1),
-    )
+    client = _client(endpoint)
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:

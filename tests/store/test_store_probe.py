@@ -273,6 +273,8 @@ def test_publishing_by_command_to_a_bucket(seaweedfs: str, tmp_path: Path) -> No
         "publish", wheel, "--store", store, ENGINEROOM_STORE_ENDPOINT_URL=seaweedfs
     )
     assert done.returncode == 0, done.stderr
+    page = f"{seaweedfs}/{servers.BUCKET}/{tmp_path.name}/simple/widget/index.html"
+    assert done.stdout.endswith(f"pip install --no-index --find-links {page} widget\n")
     place = open_store(store, endpoint_url=seaweedfs)
     assert visible(place) == visible_json(place) == {wheel.name}
     refused = engineroom(

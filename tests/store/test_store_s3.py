@@ -29,7 +29,7 @@ from engineroom.errors import (
     StoreAddressInvalid,
     WheelChanged,
 )
-from engineroom.store import open_store
+from engineroom.store import open_store, publish
 from engineroom.store.media import content_headers
 from engineroom.store.s3 import S3Transport
 from engineroom.store.transport import BytesBody, FileBody
@@ -37,10 +37,13 @@ from engineroom.store.transport import BytesBody, FileBody
 from . import servers
 from .conftest import s3_transport
 from .faulty_proxy import FaultyProxy
+from .wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from .conftest import Installer
 
 pytestmark = pytest.mark.usefixtures("aws_environment")
 
@@ -442,6 +445,19 @@ def test_both_checksums_go_with_every_object(
         == "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
     )
     assert asked.headers["if-none-match"] == "*"
+
+
+def test_installers_go_straight_to_a_bucket_whose_server_can(
+    moto: str, tmp_path: Path, installer: Installer
+) -> None:
+    """Moto keeps keys that end in `/`, which are what installers ask for."""
+    bucket = servers.public_bucket(moto)
+    transport = S3Transport(bucket, f"{tmp_path.name}/", endpoint_url=moto)
+    for version in ("1.0", "2.0"):
+        publish(transport, [make_wheel(tmp_path, version=version)])
+    target = tmp_path / "target"
+    found = installer.install(transport.index_url, "widget", target=target)
+    assert "widget-2.0.dist-info" in found
 
 
 @pytest.mark.parametrize(

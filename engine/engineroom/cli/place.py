@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from engineroom.store import Transport
 
-__all__ = ["add_options", "open_place"]
+__all__ = ["add_options", "install_line", "open_place"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,3 +51,13 @@ def open_place(arguments: argparse.Namespace) -> Transport:
         region=settings.region,
         single_writer=settings.single_writer,
     )
+
+
+def install_line(transport: Transport, projects: Iterable[str]) -> str:
+    """Give what to type to install projects straight from a place."""
+    names, index = tuple(projects), transport.index_url
+    if index.startswith("file:") or transport.slash_pages:
+        return f"pip install --index-url {index} {' '.join(names)}"
+    # This server has nothing under the addresses that an index must have.
+    links = " ".join(f"--find-links {index}{name}/index.html" for name in names)
+    return f"pip install --no-index {links} {' '.join(names)}"

@@ -10,14 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engineroom.cli import amend, probe, serve, sign
-from engineroom.cli.place import add_options, open_place
+from engineroom.cli.place import add_options, install_line, open_place
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
     from engineroom.cli.render import Render
-    from engineroom.store import File, Outline, Published, Repair
+    from engineroom.store import File, Outline, Published, Repair, Transport
 
 __all__ = ["HELP", "configure", "run"]
 
@@ -141,7 +141,7 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
         value["index_url"] = transport.index_url
         render.json(value)
         return 0
-    _print_published(published, transport.index_url, render)
+    _print_published(published, transport, render)
     return 0
 
 
@@ -289,7 +289,9 @@ def _repair(arguments: argparse.Namespace, render: Render) -> int:
     return _EXIT_STORE if outcome.problems else 0
 
 
-def _print_published(published: Published, index_url: str, render: Render) -> None:
+def _print_published(
+    published: Published, transport: Transport, render: Render
+) -> None:
     new = "would publish" if published.is_dry_run else "published"
     render.table(
         ("file", "bytes", "sha256 begins", "state"),
@@ -305,9 +307,8 @@ def _print_published(published: Published, index_url: str, render: Render) -> No
         return
     if not any(commit.new for commit in published.commits):
         render.line("Nothing new: the same bytes were published before.")
-    names = " ".join(commit.project for commit in published.commits)
     render.line()
-    render.line(f"pip install --index-url {index_url} {names}")
+    render.line(install_line(transport, (c.project for c in published.commits)))
 
 
 def _published_json(published: Published) -> dict[str, Any]:
