@@ -68,11 +68,23 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
     return EXIT_CODES[report.verdict]
 
 
+def _codes(value: dict[str, Any]) -> list[str]:
+    """Return the codes that have a page, of the failures that a report tells of."""
+    codes = {str(check["details"].get("code", "")) for check in value["checks"]}
+    if codes == {""}:  # then nothing more is imported, which might be broken
+        return []
+    from engineroom.errors.pages import has_page
+
+    return sorted(filter(has_page, codes))
+
+
 def _show(report: Report, render: Render) -> None:
     value = report.as_json()
     render.line(f"{report.verdict}: {value['summary']}")
     if value["remedy"]:
         render.line(f"hint: {value['remedy']}")
+    for code in _codes(value):
+        render.line(f"more: `engineroom explain {code}`")
     render.line()
     render.table(
         ("check", "state", "finding"),

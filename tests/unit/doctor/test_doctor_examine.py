@@ -237,6 +237,7 @@ def test_doctor_for_people_starts_with_the_verdict(empty):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("problem: No engine can be found in ")
     assert lines[1] == "hint: correct or unset ENGINEROOM_ENGINE_DIR"
+    assert lines[2] == "more: `engineroom explain ER1005`"
     for word in (*CHECKS, "rhel-arm64", "libc_version", "no-manifest"):
         assert any(line.startswith(word) or f" {word} " in line for line in lines)
 
