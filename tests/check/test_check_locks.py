@@ -151,6 +151,21 @@ def test_a_lock_of_another_version_than_the_pinned_one_fails(
     assert found["hint"].startswith("with engineroom 9.9 installed, `engineroom fetch")
 
 
+def test_each_of_two_pins_that_differ_is_told_with_its_own_way_out(plant, capsys):
+    plant(
+        **{
+            "svc/requirements.txt": "engineroom==9.9\n",
+            "svc/pyproject.toml": USES.replace("engineroom", "engineroom==8.8", 1),
+            "svc/engineroom.lock": lock(*NEEDED),
+        }
+    )
+    _, _, found = findings(capsys)
+    assert [f["hint"].partition("`")[0] for f in found] == [
+        "with engineroom 8.8 installed, ",
+        "with engineroom 9.9 installed, ",
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [

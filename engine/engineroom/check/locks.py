@@ -11,6 +11,7 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from engineroom.check.findings import Finding
+from engineroom.check.needs import listed_targets
 from engineroom.errors import LockUnreadable
 from engineroom.lockfile import LOCK_NAME, parse_lock
 from engineroom.platforms.rows import TARGETS
@@ -51,17 +52,17 @@ class LockFile(NamedTuple):
         wheels = self.lock.wheels if self.lock else ()
         return [(self.line_of(f'file = "{wheel.file}"'), wheel) for wheel in wheels]
 
-    def line_of(self, begins: str) -> int:
-        """Return the first line that begins so, counted from 1."""
-        lines = enumerate(self.text.splitlines(), 1)
-        return next((number for number, line in lines if line.startswith(begins)), 1)
-
     @property
     def targets(self) -> tuple[str, ...]:
         """The targets whose engines it records, in the order of the targets."""
         wheels = self.lock.wheels if self.lock else ()
         there = {engine.target for wheel in wheels for engine in wheel.engines}
         return tuple(target.id for target in TARGETS if target.id in there)
+
+    def line_of(self, begins: str) -> int:
+        """Return the first line that begins so, counted from 1."""
+        lines = enumerate(self.text.splitlines(), 1)
+        return next((number for number, line in lines if line.startswith(begins)), 1)
 
 
 def lock_above(folder: str, files: Container[str]) -> str:
@@ -104,8 +105,7 @@ def judge_lock(
     there = locked.targets
     lacking = tuple(n for n in needs if n.target and n.target not in there)
     if lacking:
-        listed = ", ".join(f"`{need.target}` ({need.reason})" for need in lacking)
-        message = f"The lock file has no engines for {listed}"
+        message = f"The lock file has no engines for {listed_targets(lacking)}"
         hint = _lock_hint(locked.file, {*there, *(need.target for need in lacking)})
         found.append(
             Finding("lock-lacks-targets", locked.file, 1, message, hint, lacking)
@@ -125,8 +125,8 @@ def _judge_version(
                 f"The lock file is of engineroom {locked.version}, and"
                 f" `{pin.file}` pins {pin.version} in line {pin.line}"
             )
-            hint = f"with engineroom {pin.version} installed, {hint}"
-            found.append(Finding("lock-version-differs", file, line, message, hint))
+            first = f"with engineroom {pin.version} installed, {hint}"
+            found.append(Finding("lock-version-differs", file, line, message, first))
     if not pins and not _is_same(version, locked.version):
         message = (
             f"The lock file is of engineroom {locked.version}, and {version} is the one"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from engineroom.platforms.target import Target
 
 __all__ = [
-    "TEMPLATE", "Need", "covers", "is_known", "listed", "needs_named", "target_of",
+    "TEMPLATE", "Need", "covers", "is_known", "listed", "listed_targets", "needs_named",
+    "target_of",
 ]  # fmt: skip
 
 # The template for a service of whose surroundings nothing is known.
@@ -114,6 +115,11 @@ def needs_named(names: Iterable[str], file: str, line: int) -> list[Need]:
 def listed(needs: Iterable[Need]) -> str:
     """Return the names that Prisma has for needs, each with its reason."""
     return ", ".join(f"`{need.name}` ({need.reason})" for need in needs)
+
+
+def listed_targets(needs: Iterable[Need]) -> str:
+    """Return the targets of Engineroom that are needed, each with its reason."""
+    return ", ".join(f"`{need.target}` ({need.reason})" for need in needs)
 
 
 def _prisma(target: Target) -> str:

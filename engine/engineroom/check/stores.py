@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from engineroom.check.findings import Finding
+from engineroom.check.needs import listed_targets
 from engineroom.platforms.rows import TARGETS
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ def _lacking_targets(
     }
     lacking = tuple(n for n in needs if n.target and tags[n.target] not in offered)
     if lacking:
-        listed = ", ".join(f"`{need.target}` ({need.reason})" for need in lacking)
         what = f"engineroom {version}" if version else "engineroom"
-        message = f"No store has a wheel of {what} for {listed}"
+        message = f"No store has a wheel of {what} for {listed_targets(lacking)}"
         hint = "publish it with `engineroom store publish`, or name another store"
         yield Finding("store-lacks", file, line, message, hint, lacking)

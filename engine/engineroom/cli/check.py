@@ -78,31 +78,7 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
         fix=arguments.fix,
         answers=answers,
     )
-    form = "json" if arguments.json else arguments.format
-    if form == "json":
-        from engineroom.check import FORMAT
-
-        is_bad = any(report.has_errors for report in reports)
-        folders = [report.as_json() for report in reports]
-        verdict = "fails" if is_bad else "ok"
-        stores = [
-            {"store": one.store, "wheels": len(one.wheels), "problem": one.problem}
-            for one in answers
-        ]
-        value = {"format": FORMAT, "verdict": verdict, "folders": folders}
-        render.json({**value, "stores": stores})
-    elif form == "sarif":
-        from engineroom.check.formats import sarif
-        from engineroom.version import __version__
-
-        render.json(sarif(reports, __version__))
-    elif form == "github":
-        from engineroom.check.formats import github_lines
-
-        for line in github_lines(reports):
-            render.line(line)
-    else:
-        _show(reports, render)
+    _print("json" if arguments.json else arguments.format, reports, answers, render)
     return 1 if any(report.has_errors for report in reports) else 0
 
 
@@ -140,6 +116,42 @@ def _ask(addresses: Sequence[str], render: Render) -> list[Answer]:
             ]
             answers.append(Answer(source.shown, tuple(wheels)))
     return answers
+
+
+def _print(
+    form: str, reports: Sequence[Report], answers: Sequence[Answer], render: Render
+) -> None:
+    """Print what was found in one of the forms."""
+    if form == "json":
+        render.json(_as_json(reports, answers))
+    elif form == "sarif":
+        from engineroom.check.formats import sarif
+        from engineroom.version import __version__
+
+        render.json(sarif(reports, __version__))
+    elif form == "github":
+        from engineroom.check.formats import github_lines
+
+        for line in github_lines(reports):
+            render.line(line)
+    else:
+        _show(reports, render)
+
+
+def _as_json(reports: Sequence[Report], answers: Sequence[Answer]) -> dict[str, object]:
+    """Return everything in the documented form."""
+    from engineroom.check import FORMAT
+
+    is_bad = any(report.has_errors for report in reports)
+    return {
+        "format": FORMAT,
+        "verdict": "fails" if is_bad else "ok",
+        "folders": [report.as_json() for report in reports],
+        "stores": [
+            {"store": one.store, "wheels": len(one.wheels), "problem": one.problem}
+            for one in answers
+        ],
+    }
 
 
 def _show(reports: Sequence[Report], render: Render) -> None:
