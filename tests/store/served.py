@@ -35,12 +35,13 @@ class Served:
 
     url: str
     index_url: str
+    listens_at: str
     log_path: Path
     process: subprocess.Popen[str]
 
     @property
     def port(self) -> int:
-        port = urlsplit(self.url).port
+        port = urlsplit(self.listens_at).port
         assert port is not None
         return port
 
@@ -63,7 +64,10 @@ class Served:
         """Send one request; the path goes out as it is, escapes and all."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
+            has_host = "Host" in (headers or {})
+            connection.putrequest(
+                method, path, skip_host=has_host, skip_accept_encoding=True
+            )
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
             connection.endheaders()
@@ -108,7 +112,8 @@ def served(
                 assert line, f"the server ended: {log_path.read_text()}"
                 text += line
             ready = json.loads(text)
-            yield Served(ready["url"], ready["index_url"], log_path, process)
+            addresses = ready["url"], ready["index_url"], ready["listens_at"]
+            yield Served(*addresses, log_path, process)
         finally:
             if process.poll() is None:
                 process.terminate()

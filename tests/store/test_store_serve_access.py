@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engineroom.cli.main import command_parser
 from engineroom.errors import ServeTokenRefused, ServeTokensUnreadable
 from engineroom.store import FolderTransport, publish
 from engineroom.store.serve.access import Access, read_tokens
@@ -22,7 +26,6 @@ from .wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .served import Served
 
@@ -246,6 +249,33 @@ def test_what_cannot_be_served_as_asked_is_refused_before_it_starts(
 def test_an_empty_folder_is_no_store_to_serve(tmp_path: Path) -> None:
     done = command("--store", str(tmp_path), "--port", "0")
     assert (done.returncode, "ER3002" in done.stderr) == (6, True)
+
+
+def test_without_the_web_stack_the_extra_is_named(store: FolderTransport) -> None:
+    code = (
+        "import sys; sys.modules['uvicorn'] = None\n"
+        "from engineroom.cli.main import main\n"
+        f"sys.exit(main(['store', 'serve', '--store', {str(store.root)!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "needs the package `uvicorn`" in done.stderr
+    assert "'engineroom[serve]'" in done.stderr
+
+
+def test_every_line_of_the_guide_is_one_that_the_command_takes() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "serve-a-store.md"
+    lines = re.findall(r"^\$ engineroom store (serve .*)$", guide.read_text(), re.M)
+    assert len(lines) == 4
+    _, parser = command_parser("store")
+    for line in lines:
+        assert parser.parse_args(shlex.split(line)).action == "serve"
 
 
 def command(*options: str) -> subprocess.CompletedProcess[str]:

@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
                 "store": transport.address,
                 "url": address.url,
                 "index_url": address.index_url,
+                "listens_at": address.listens_at,
                 "needs_token": bool(tokens),
             }
             render.json(value)
@@ -99,7 +100,9 @@ def _print_ready(
     if needs_token:
         scheme, separator, rest = index.partition("://")
         index = f"{scheme}{separator}{USER}:TOKEN@{rest}"
-    render.line(f"The store {store} is at {address.url}")
+    render.line(f"The store {store} is at {address.listens_at}")
+    if address.url != address.listens_at:
+        render.line(f"Others reach it at {address.url}")
     render.line()
     render.line(f"pip install --index-url {index} NAME")
     render.line(f"uv pip install --default-index {index} NAME")

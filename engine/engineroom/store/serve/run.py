@@ -50,11 +50,12 @@ class Address:
     """Where a server can be reached.
 
     Attributes:
-        url: the address of the page for people; ends in `/`.
-        index_url: the address that installers are given.
+        url: the address that readers use; ends in `/`.
+        listens_at: the address of the process itself, which a proxy is given.
     """
 
     url: str
+    listens_at: str
 
     @property
     def index_url(self) -> str:
@@ -94,7 +95,8 @@ def run(
         )
         server = uvicorn.Server(config)
         with _signals_end(server):
-            ready(Address(base or _url_of(listener)))
+            listens_at = _url_of(listener)
+            ready(Address(base or listens_at, listens_at))
             asyncio.run(server.serve([listener]))
 
 
