@@ -31,36 +31,41 @@ def store(seaweedfs: str, tmp_path: Path) -> S3Transport:
     return transport
 
 
-@pytest.mark.parametrize("options", [(), ("--redirect",)], ids=["itself", "redirect"])
+@pytest.mark.parametrize("redirects", [False, True], ids=["itself", "redirect"])
 def test_an_installer_needs_no_rights_in_the_bucket(
-    store: S3Transport, uv: Installer, tmp_path: Path, options: tuple[str, ...]
+    seaweedfs: str,
+    store: S3Transport,
+    uv: Installer,
+    tmp_path: Path,
+    redirects: bool,
 ) -> None:
-    environment = {"AWS_ENDPOINT_URL": store.endpoint}
-    with served(store.address, tmp_path, *options, environment=environment) as server:
+    redirect = ["--redirect"] if redirects else []
+    options = ["--endpoint-url", seaweedfs, *redirect]
+    with served(store.address, tmp_path, *options) as server:
         found = uv.install(server.index_url, "widget", target=tmp_path / "target")
         assert "widget-1.0.dist-info" in found
-        status = 302 if options else 200
+        status = 302 if redirects else 200
         assert server.logs(rf"GET /blobs/\S+/widget-1\.0-py3-none-any\.whl {status} ")
         assert server.ask("/readyz").status == 200
         assert "<h1>widget" in server.ask("/project/widget/").body.decode()
 
 
 def test_a_redirect_is_signed_and_kept_by_nobody(
-    store: S3Transport, tmp_path: Path
+    seaweedfs: str, store: S3Transport, tmp_path: Path
 ) -> None:
     wheel = next(key for key in store.list("blobs/") if key.endswith(".whl"))
     data = store.get(wheel)
     assert data is not None
-    environment = {"AWS_ENDPOINT_URL": store.endpoint}
-    options = ("--redirect", "--token-file", str(tmp_path / "tokens"))
+    tokens = ["--token-file", str(tmp_path / "tokens")]
+    options = ["--endpoint-url", seaweedfs, "--redirect", *tokens]
     (tmp_path / "tokens").write_text("0123456789-abcdefghij\n")
-    with served(store.address, tmp_path, *options, environment=environment) as server:
+    with served(store.address, tmp_path, *options) as server:
         assert server.ask(f"/{wheel}").status == 401
         token = {"Authorization": "Bearer 0123456789-abcdefghij"}
         answer = server.ask(f"/{wheel}", token)
         location = answer.headers["location"]
         assert (answer.status, answer.headers["cache-control"]) == (302, "no-store")
-        assert location.startswith(store.endpoint)
+        assert location.startswith(seaweedfs)
         assert "X-Amz-Expires=900" in location
         part = Request(location, headers={"Range": "bytes=10-19"})
         with urlopen(part, timeout=20) as response:
@@ -72,11 +77,10 @@ def test_a_redirect_is_signed_and_kept_by_nobody(
 
 
 def test_parts_of_a_wheel_come_from_the_bucket(
-    store: S3Transport, tmp_path: Path
+    seaweedfs: str, store: S3Transport, tmp_path: Path
 ) -> None:
     wheel = next(key for key in store.list("blobs/") if key.endswith(".whl"))
-    environment = {"AWS_ENDPOINT_URL": store.endpoint}
-    with served(store.address, tmp_path, environment=environment) as server:
+    with served(store.address, tmp_path, "--endpoint-url", seaweedfs) as server:
         whole = server.ask(f"/{wheel}")
         assert hashlib.sha256(whole.body).hexdigest() in wheel
         part = server.ask(f"/{wheel}", {"Range": "bytes=300000-400000"})

@@ -77,6 +77,19 @@ def test_a_burst_of_readers_costs_one_read(
     asyncio.run(burst())
 
 
+def test_who_wants_it_fresh_gets_it_fresh(folder: CountingFolder, clock: Clock) -> None:
+    async def change() -> None:
+        pages = PageCache(folder, clock=clock)
+        put(folder, "heads/a.json", b"one")
+        await found(pages, "heads/a.json")
+        put(folder, "heads/a.json", b"two")
+        page = await pages.find("heads/a.json", is_fresh=True)
+        assert page is not None
+        assert page.data == b"two"
+
+    asyncio.run(change())
+
+
 def test_a_changed_page_is_seen_when_the_time_is_over(
     folder: CountingFolder, clock: Clock
 ) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engineroom.errors import StoreDamaged
 from engineroom.store import FolderTransport, amend, ensure_store, keys, publish
-from engineroom.store.serve.listing import read_listing
+from engineroom.store.serve.listing import read_listing, read_names
 
 from .served import served
 from .wheels import make_wheel
@@ -150,6 +151,9 @@ def test_a_page_that_is_damaged_says_so_in_the_log_alone(
     answer = server.ask("/project/widget/")
     assert answer.status == 503
     assert server.logs("ER3006: The store is damaged at `json/widget/index.json`")
+    others = page(server, "/")
+    assert ">other</a>" in others
+    assert ">widget</a>" in others
     assert server.ask("/simple/widget/").status == 200
 
 
@@ -176,6 +180,16 @@ def test_an_empty_store_says_that_it_is_empty(tmp_path: Path) -> None:
         assert "Not here" in page(server, "/project/widget/", 404)
 
 
+@pytest.mark.parametrize("name", ["../..", "Widget", "", "a b", "x" * 300 + "-"])
+def test_a_name_that_is_none_is_damage_and_no_way_out(name: str) -> None:
+    text = json.dumps({"projects": [{"name": name}]}).encode()
+    with pytest.raises(StoreDamaged):
+        read_names(text)
+    text = json.dumps({"name": name, "files": []}).encode()
+    with pytest.raises(StoreDamaged, match="it is the page of"):
+        read_listing("widget", text)
+
+
 def test_links_are_made_of_checked_parts_alone() -> None:
     """A page may come from a hostile hand; its addresses are not taken over."""
     wheel = {
@@ -187,7 +201,7 @@ def test_links_are_made_of_checked_parts_alone() -> None:
         "yanked": True,
     }
     text = json.dumps({"name": "widget", "files": [wheel]}).encode()
-    (release,) = read_listing("json/widget/index.json", text).releases
+    (release,) = read_listing("widget", text).releases
     (shown,) = release.wheels
     assert shown.address == keys.blob("ab" * 32, "widget-1.0-py3-none-any.whl")
     assert shown.has_provenance

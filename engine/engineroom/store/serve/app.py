@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from anyio import to_thread
 from starlette.datastructures import MutableHeaders
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from engineroom.errors import StoreError
 from engineroom.store import keys
@@ -104,8 +104,6 @@ class App:
         try:
             answer = await self._answer(request)
             await answer(scope, receive, watched)
-        except ClientDisconnect:
-            pass
         except Exception:
             log.exception("failed: %s %s", request.method, _shown(scope["raw_path"]))
             if not status:
@@ -231,15 +229,24 @@ class App:
         headers = {"content-type": content_type, "vary": "accept-encoding"}
         if found.is_final:
             headers["cache-control"] = f"{self._sharing}, {_YEAR}"
-        return await self._answer_page(request, found.key, headers)
+        # Of two servers one must not show an older head than the other has shown: who
+        # checks signatures would take it for an attack.
+        is_head = found.key.startswith((keys.HEADS, keys.HEAD_ROOT))
+        return await self._answer_page(request, found.key, headers, is_fresh=is_head)
 
     async def _answer_page(
-        self, request: Request, key: str, headers: dict[str, str], mark: str = ""
+        self,
+        request: Request,
+        key: str,
+        headers: dict[str, str],
+        mark: str = "",
+        *,
+        is_fresh: bool = False,
     ) -> Response:
         """Answer with an object that fits into memory; `mark` is its form's."""
         headers.setdefault("cache-control", self._revalidated)
         try:
-            page = await self._pages.find(key)
+            page = await self._pages.find(key, is_fresh=is_fresh)
         except PageTooBig as big:
             return await self._answer_big_page(request, key, big.size_bytes, headers)
         if page is None:

@@ -8,17 +8,19 @@ checked: no project can put markup or an address of its own into a page.
 from __future__ import annotations
 
 import asyncio
+import logging
 import shlex
 from collections import OrderedDict
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 from anyio import to_thread
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from engineroom.errors import StoreDamaged
 from engineroom.store import keys
 from engineroom.store.names import version_key
 from engineroom.store.serve.access import USER
@@ -28,7 +30,7 @@ from engineroom.store.serve.listing import read_listing, read_names
 from engineroom.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from email.message import Message
 
     from engineroom.platforms.target import Target
@@ -39,11 +41,13 @@ __all__ = ["Browser", "Card", "Summary"]
 
 _Item = TypeVar("_Item")
 
-PROJECTS_A_PAGE = 50
-RELEASES_A_PAGE = 100
+log = logging.getLogger("engineroom.store.serve")
+
+_PROJECTS_A_PAGE = 50
+_RELEASES_A_PAGE = 100
 
 _CARDS_MAX = 4096
-_LISTING_FILES_MAX = 20_000
+_LISTING_WHEELS_MAX = 20_000
 _QUERY_CHARACTERS_MAX = 100
 _TEXT_CHARACTERS_MAX = 20_000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -54,11 +58,11 @@ class Card:
     """A project in one line."""
 
     name: str
-    version: str
-    upload_time: str
-    releases: int
-    wheels: int
-    status: str
+    version: str = ""
+    upload_time: str = ""
+    releases: int = 0
+    wheels: int = 0
+    status: str = "active"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,41 @@ class Summary:
     licence: str = ""
     requires: tuple[str, ...] = ()
     description: str = ""
+
+
+class _Kept(Generic[_Item]):
+    """What was made of pages, by name, for as long as the pages stay the same.
+
+    Args:
+        weight_max: how much is kept; what was not asked for longest goes first.
+        weigh: how much one weighs.
+    """
+
+    def __init__(self, weight_max: int, weigh: Callable[[_Item], int]) -> None:
+        self._weight_max = weight_max
+        self._weigh = weigh
+        self._weight = 0
+        self._items: OrderedDict[str, tuple[str, _Item]] = OrderedDict()
+
+    def find(self, name: str, sha256: str) -> _Item | None:
+        """Give what was made of a page of this hash."""
+        known = self._items.get(name)
+        if known is None or known[0] != sha256:
+            return None
+        self._items.move_to_end(name)
+        return known[1]
+
+    def keep(self, name: str, sha256: str, item: _Item) -> None:
+        """Keep what was made of a page, in place of what was made of one before."""
+        self._drop(name)
+        self._items[name] = (sha256, item)
+        self._weight += self._weigh(item)
+        while self._weight > self._weight_max:
+            self._drop(next(iter(self._items)))
+
+    def _drop(self, name: str) -> None:
+        if name in self._items:
+            self._weight -= self._weigh(self._items.pop(name)[1])
 
 
 class Browser:
@@ -82,8 +121,8 @@ class Browser:
     def __init__(self, pages: PageCache, *, needs_token: bool) -> None:
         self._pages = pages
         self._needs_token = needs_token
-        self._cards: OrderedDict[str, tuple[str, Card]] = OrderedDict()
-        self._listings: OrderedDict[str, tuple[str, Listing]] = OrderedDict()
+        self._cards: _Kept[Card] = _Kept(_CARDS_MAX, lambda _: 1)
+        self._listings: _Kept[Listing] = _Kept(_LISTING_WHEELS_MAX, _wheel_count)
         self._names: tuple[str, tuple[str, ...]] = ("", ())
         # One page at a time is taken apart: it holds the interpreter's lock, which the
         # requests of installers need too.
@@ -104,9 +143,9 @@ class Browser:
     async def projects(self, query: str, number: int) -> str:
         """Make the page of all projects, or of those whose name holds a text."""
         names = await self._all_names()
-        text = normalise_text(query)
+        text = _normalise_text(query)
         found = [name for name in names if text in name]
-        shown, pages = _slice(found, number, PROJECTS_A_PAGE)
+        shown, pages = _slice(found, number, _PROJECTS_A_PAGE)
         cards = await asyncio.gather(*(self._card(name) for name in shown))
         return await self._render(
             "projects.html",
@@ -143,7 +182,7 @@ class Browser:
             if release is None:
                 return None
         summary = Summary() if release is None else await self._summary(release)
-        releases, pages = _slice(listing.releases, number, RELEASES_A_PAGE)
+        releases, pages = _slice(listing.releases, number, _RELEASES_A_PAGE)
         return await self._render(
             "project.html",
             up=up,
@@ -175,51 +214,37 @@ class Browser:
             return ()
         if self._names[0] != page.sha256:
             async with self._reading:
-                names = await to_thread.run_sync(read_names, keys.JSON_ROOT, page.data)
+                names = await to_thread.run_sync(read_names, page.data)
             self._names = (page.sha256, names)
         return self._names[1]
 
     async def _card(self, name: str) -> Card:
+        """Give a project's line; what cannot be read hides no other project's."""
         try:
             page = await self._pages.find(keys.json_page(name))
-        except PageTooBig:
-            page = None
-        if page is None:
-            return Card(name, "", "", 0, 0, "active")
-        known = self._cards.get(name)
-        if known is not None and known[0] == page.sha256:
-            self._cards.move_to_end(name)
-            return known[1]
-        card = _card_of(await self._read(name, page))
-        self._cards[name] = (page.sha256, card)
-        while len(self._cards) > _CARDS_MAX:
-            self._cards.popitem(last=False)
-        return card
+            if page is not None:
+                card = self._cards.find(name, page.sha256)
+                if card is None:
+                    card = _card_of(await self._read(name, page))
+                    self._cards.keep(name, page.sha256, card)
+                return card
+        except (PageTooBig, StoreDamaged) as error:
+            log.warning("no line for project %s: %s", name, error)
+        return Card(name)
 
     async def _listing(self, name: str) -> Listing | None:
         page = await self._pages.find(keys.json_page(name))
         if page is None:
             return None
-        known = self._listings.get(name)
-        if known is not None and known[0] == page.sha256:
-            self._listings.move_to_end(name)
-            return known[1]
-        listing = await self._read(name, page)
-        self._listings.pop(name, None)
-        self._listings[name] = (page.sha256, listing)
-        while (
-            len(self._listings) > 1
-            and sum(_weight(known) for _, known in self._listings.values())
-            > _LISTING_FILES_MAX
-        ):
-            self._listings.popitem(last=False)
+        listing = self._listings.find(name, page.sha256)
+        if listing is None:
+            listing = await self._read(name, page)
+            self._listings.keep(name, page.sha256, listing)
         return listing
 
     async def _read(self, name: str, page: Page) -> Listing:
         async with self._reading:
-            return await to_thread.run_sync(
-                read_listing, keys.json_page(name), page.data
-            )
+            return await to_thread.run_sync(read_listing, name, page.data)
 
     async def _summary(self, release: Release) -> Summary:
         wheel = release.wheels[0]
@@ -232,7 +257,7 @@ class Browser:
         return await to_thread.run_sync(_read_summary, page.data)
 
 
-def normalise_text(query: str) -> str:
+def _normalise_text(query: str) -> str:
     """Spell a text that is searched for as project names are spelled."""
     text = query[:_QUERY_CHARACTERS_MAX].strip().lower()
     return text.replace("_", "-").replace(".", "-").replace(" ", "-")
@@ -263,12 +288,12 @@ def _card_of(listing: Listing) -> Card:
         version=newest.version if newest else "",
         upload_time=newest.upload_time if newest else "",
         releases=len(listing.releases),
-        wheels=_weight(listing),
+        wheels=_wheel_count(listing),
         status=listing.status,
     )
 
 
-def _weight(listing: Listing) -> int:
+def _wheel_count(listing: Listing) -> int:
     return sum(len(release.wheels) for release in listing.releases)
 
 
@@ -303,7 +328,7 @@ def _install_lines(
     trust = "" if is_trusted else f" --trusted-host {shlex.quote(host)}"
     if needs_token:
         index = f"{parts.scheme}://{USER}:TOKEN@{parts.netloc}{parts.path}"
-    index = shlex.quote(index)
+    index, what = shlex.quote(index), shlex.quote(what)
     return (
         f"pip install --index-url {index}{trust} {what}",
         f"uv pip install --default-index {index} {what}",

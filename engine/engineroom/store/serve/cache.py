@@ -100,15 +100,20 @@ class PageCache:
         self._compressions: dict[Page, asyncio.Task[bytes]] = {}
         self.weight_bytes = 0
 
-    async def find(self, key: str) -> Page | None:
+    async def find(self, key: str, *, is_fresh: bool = False) -> Page | None:
         """Give a page, or None when the store has none under this key.
+
+        Args:
+            key: the page.
+            is_fresh: whether the store is asked at any rate.
 
         Raises:
             PageTooBig: when it should not be read into memory.
             StoreError: when the store cannot be read.
         """
         page = self._pages.get(key)
-        if page is not None and self._clock() - page.checked < self._age_seconds:
+        age_seconds = 0.0 if is_fresh else self._age_seconds
+        if page is not None and self._clock() - page.checked < age_seconds:
             self._pages.move_to_end(key)
             return page
         task = self._reads.get(key)

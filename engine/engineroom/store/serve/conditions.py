@@ -22,13 +22,12 @@ class Unsatisfiable(ValueError):
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Tell whether a client has these bytes already, by its `If-None-Match`."""
-    if if_none_match is None:
-        return False
-    if if_none_match.strip() == "*":
-        return True
+    """Tell whether a client has these bytes already, by its `If-None-Match`.
+
+    `*` is passed over: who has something, but cannot say what, is given the whole.
+    """
     # Weak comparison: a proxy that compressed an answer marks its tag as weak.
-    return any(match[2] == tag for match in _TAG.finditer(if_none_match))
+    return any(match[2] == tag for match in _TAG.finditer(if_none_match or ""))
 
 
 def is_still(if_range: str | None, tag: str) -> bool:

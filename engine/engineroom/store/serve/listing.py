@@ -15,7 +15,12 @@ from urllib.parse import quote
 from engineroom.errors import StoreDamaged
 from engineroom.store import keys
 from engineroom.store.document import Reader
-from engineroom.store.names import NameRefused, parse_wheel_name, version_key
+from engineroom.store.names import (
+    NameRefused,
+    normalise_project,
+    parse_wheel_name,
+    version_key,
+)
 from engineroom.store.versions import is_prerelease, version_order
 
 if TYPE_CHECKING:
@@ -112,32 +117,46 @@ class Listing:
         return next(iter(final or standing or self.releases), None)
 
 
-def read_names(key: str, data: bytes) -> tuple[str, ...]:
+def read_names(data: bytes) -> tuple[str, ...]:
     """Read the names of all projects from their JSON page.
 
     Raises:
         StoreDamaged: when it is no such page.
     """
-    page = Reader(key, _parse(key, data))
-    return tuple(item.text("name") for item in page.objects("projects"))
+    page = Reader(keys.JSON_ROOT, _parse(keys.JSON_ROOT, data))
+    names = tuple(item.text("name") for item in page.objects("projects"))
+    for name in names:
+        if not _is_normal(name):
+            raise page.damage(f"`{name}` is no project's normal name")
+    return names
 
 
-def read_listing(key: str, data: bytes) -> Listing:
+def read_listing(project: str, data: bytes) -> Listing:
     """Read a project's JSON page.
 
     Raises:
         StoreDamaged: when it is no such page.
     """
+    key = keys.json_page(project)
     value = _parse(key, data)
     page = Reader(key, value)
+    if page.text("name") != project:
+        raise page.damage(f"it is the page of `{page.text('name')}`")
     page.objects("files")
     status = Reader(key, value.get("project-status") or {}, "project-status")
     return Listing(
-        name=page.text("name"),
+        name=project,
         status=status.optional_text("status") or "active",
         reason=status.optional_text("reason") or "",
         releases=_releases(_wheel_of(key, item) for item in value["files"]),
     )
+
+
+def _is_normal(name: str) -> bool:
+    try:
+        return normalise_project(name) == name
+    except NameRefused:
+        return False
 
 
 def _parse(key: str, data: bytes) -> Any:
