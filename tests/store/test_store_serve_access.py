@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shlex
 import signal
@@ -332,6 +333,27 @@ def test_a_store_that_fails_is_said_to_fail_for_now(tmp_path: Path) -> None:
             pass
         assert server.ask("/readyz").status == 503
         assert server.ask("/healthz").status == 200
+
+
+def test_a_wheel_that_ends_too_early_ends_the_connection(tmp_path: Path) -> None:
+    """A reader must not take a part for the whole."""
+    transport = FolderTransport(tmp_path / "store")
+    publish(transport, [make_wheel(tmp_path)])
+    wheel = next(transport.root.rglob("*.whl"))
+    wheel.write_bytes(b"\0" * (64 << 20))
+    path = wheel.relative_to(transport.root).as_posix()
+    with (
+        served(str(transport.root), tmp_path) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as line,
+    ):
+        line.sendall(f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        received = len(line.recv(1000))
+        os.truncate(wheel, 1 << 20)
+        while piece := line.recv(65536):
+            received += len(piece)
+        assert received < 64 << 20
+        assert server.logs("cut off with [1-9][0-9]* bytes to go")
+        assert "Traceback" not in server.log
 
 
 def test_readers_that_take_their_time_cost_little_memory(tmp_path: Path) -> None:

@@ -46,19 +46,11 @@ class BytesAnswer(Response):
         if len(self.body) <= _PIECE_BYTES or scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
+        await send(_start(self))
         for start in range(0, len(self.body), _PIECE_BYTES):
-            piece = bytes(self.body[start : start + _PIECE_BYTES])
-            is_last = start + _PIECE_BYTES >= len(self.body)
-            await send(
-                {"type": "http.response.body", "body": piece, "more_body": not is_last}
-            )
+            end = start + _PIECE_BYTES
+            piece = bytes(self.body[start:end])
+            await send(_body(piece, more=end < len(self.body)))
 
 
 class FileAnswer(Response):
@@ -81,14 +73,9 @@ class FileAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, until the end or until the reader has gone."""
-        start: Message = {
-            "type": "http.response.start",
-            "status": self.status_code,
-            "headers": self.raw_headers,
-        }
         request = Request(scope, receive)
         with self._file:
-            await send(start)
+            await send(_start(self))
             left = self._size_bytes
             while left and not await request.is_disconnected():
                 piece = await to_thread.run_sync(self._read)
@@ -98,13 +85,9 @@ class FileAnswer(Response):
                     # not reached, so the reader knows that it has not everything.
                     log.error("cut off with %d bytes to go: %s", left, scope["path"])
                     return
-                await send(
-                    {
-                        "type": "http.response.body",
-                        "body": piece,
-                        "more_body": left > 0,
-                    }
-                )
+                await send(_body(piece, more=True))
+            if not left:
+                await send(_body(b"", more=False))
 
     def _read(self) -> bytes:
         """Read a piece; give nothing when the store's place fails."""
@@ -113,6 +96,18 @@ class FileAnswer(Response):
         except (OSError, StoreError) as error:
             log.error("%s", error)
             return b""
+
+
+def _start(answer: Response) -> Message:
+    return {
+        "type": "http.response.start",
+        "status": answer.status_code,
+        "headers": answer.raw_headers,
+    }
+
+
+def _body(piece: bytes, *, more: bool) -> Message:
+    return {"type": "http.response.body", "body": piece, "more_body": more}
 
 
 def text_answer(
