@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,6 +157,44 @@ class RepeatingTransport(KillingTransport):
     def put_if_absent(self, key: str, body: Body) -> bool:
         super().put_if_absent(key, body)
         return super().put_if_absent(key, body)
+
+
+class _CountingTransport:
+    """A transport that tells of each call, by its name, before it is made."""
+
+    def __init__(self, inner: Transport, tell: Callable[[str], None]) -> None:
+        self._inner = inner
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._inner, name)
+        if not callable(value):
+            return value
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            self._tell(name)
+            return value(*arguments, **options)
+
+        return call
+
+
+def kill_at_call(inner: Transport, number: int) -> Transport:
+    """Give a transport that ends this process by SIGKILL before its n-th call.
+
+    Reads count too. Right before one call is right after the call before it, with its
+    answer lost. Calls of several threads are under way when it happens, as in life.
+    """
+    lock = threading.Lock()
+    count = 0
+
+    def tell(_name: str) -> None:
+        nonlocal count
+        with lock:
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return cast("Transport", _CountingTransport(inner, tell))
 
 
 def kill_at_file_event(root: Path, number: int) -> None:

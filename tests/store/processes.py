@@ -43,3 +43,21 @@ def wait_for(child: int) -> int:
 def in_child(work: Callable[[], None]) -> int:
     """Run something in a child to its end and give how it ended."""
     return wait_for(start_child(work))
+
+
+def run_at_once(works: list[Callable[[], None]]) -> list[int]:
+    """Run each in a child; all wait at one pipe until the last has started."""
+    gate, hold = os.pipe()
+
+    def held(work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            os.close(hold)
+            os.read(gate, 1)  # returns when the last holder of the other end is gone
+            work()
+
+        return run
+
+    children = [start_child(held(work)) for work in works]
+    os.close(gate)
+    os.close(hold)
+    return [wait_for(child) for child in children]

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from engineroom.store import Transport
 
 
-def visible(place: Path | Transport, project: str = "widget") -> set[str]:
+def visible(
+    place: Path | Transport, project: str = "widget", root: str = ""
+) -> set[str]:
     """Give the file names a project's HTML page shows, after checking each one."""
-    key = f"simple/{project}/index.html"
+    key = f"{root}simple/{project}/index.html"
     page = _read(place, key)
     if page is None:
         return set()
@@ -38,9 +40,11 @@ def visible(place: Path | Transport, project: str = "widget") -> set[str]:
     return names
 
 
-def visible_json(place: Path | Transport, project: str = "widget") -> set[str]:
+def visible_json(
+    place: Path | Transport, project: str = "widget", root: str = ""
+) -> set[str]:
     """Give the file names a project's JSON page shows, after checking each one."""
-    key = f"json/{project}/index.json"
+    key = f"{root}json/{project}/index.json"
     page = _read(place, key)
     if page is None:
         return set()

@@ -13,7 +13,7 @@ from engineroom.errors import FileNameTaken
 from engineroom.store import publish, read_project, read_store, repair
 
 from .faults import OvertakenTransport
-from .processes import start_child, wait_for
+from .processes import run_at_once
 from .reader import listed, visible, visible_json
 from .wheels import make_wheel
 
@@ -22,24 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engineroom.store import Transport
-
-
-def _run_at_once(works: list[Callable[[], None]]) -> list[int]:
-    """Run each in a child; all wait at one pipe until the last has started."""
-    gate, hold = os.pipe()
-
-    def held(work: Callable[[], None]) -> Callable[[], None]:
-        def run() -> None:
-            os.close(hold)
-            os.read(gate, 1)  # returns when the last holder of the other end is gone
-            work()
-
-        return run
-
-    children = [start_child(held(work)) for work in works]
-    os.close(gate)
-    os.close(hold)
-    return [wait_for(child) for child in children]
 
 
 def test_publishers_at_once_lose_nothing(
@@ -59,7 +41,7 @@ def test_publishers_at_once_lose_nothing(
 
         return work
 
-    assert _run_at_once([publisher(wheels) for wheels in groups]) == [0] * 6
+    assert run_at_once([publisher(wheels) for wheels in groups]) == [0] * 6
     everything = {wheel.name for wheels in groups for wheel in wheels}
     transport = make_transport()
     assert visible(transport) == visible_json(transport) == everything
@@ -81,7 +63,7 @@ def test_first_publishes_of_many_projects_at_once_are_all_listed(
 
         return work
 
-    assert _run_at_once([publisher(wheel) for wheel in wheels]) == [0] * 8
+    assert run_at_once([publisher(wheel) for wheel in wheels]) == [0] * 8
     assert listed(make_transport()) == set(names)
     assert repair(make_transport()).pages == ()
 
@@ -89,7 +71,7 @@ def test_first_publishes_of_many_projects_at_once_are_all_listed(
 def test_one_name_with_many_contents_has_one_winner(
     make_transport: Callable[[], Transport], tmp_path: Path
 ) -> None:
-    wheels = [make_wheel(tmp_path / str(n), text=str(n)) for n in range(8)]
+    wheels = [make_wheel(tmp_path / str(n), text=str(n)) for n in range(16)]
 
     def publisher(wheel: Path) -> Callable[[], None]:
         def work() -> None:
@@ -100,8 +82,8 @@ def test_one_name_with_many_contents_has_one_winner(
 
         return work
 
-    ended = _run_at_once([publisher(wheel) for wheel in wheels])
-    assert sorted(ended) == [0] + [3] * 7
+    ended = run_at_once([publisher(wheel) for wheel in wheels])
+    assert sorted(ended) == [0] + [3] * 15
     transport = make_transport()
     project = read_project(transport, read_store(transport), "widget")
     winner = wheels[ended.index(0)].read_bytes()
@@ -119,7 +101,7 @@ def test_the_same_wheel_published_by_many_is_committed_once(
     def work() -> None:
         publish(make_transport(), [wheel])
 
-    assert _run_at_once([work] * 8) == [0] * 8
+    assert run_at_once([work] * 8) == [0] * 8
     transport = make_transport()
     assert read_project(transport, read_store(transport), "widget").number == 1
     assert visible(transport) == {wheel.name}
@@ -178,7 +160,7 @@ def test_publishers_killed_at_random_do_not_hinder_the_others(
 
         return work
 
-    ended = _run_at_once([publisher(n, wheels) for n, wheels in enumerate(groups)])
+    ended = run_at_once([publisher(n, wheels) for n, wheels in enumerate(groups)])
     assert [ended[runner] for runner in (0, 2, 4)] == [0, 0, 0]
     assert all(code in (0, -signal.SIGALRM) for code in ended)
     transport = make_transport()

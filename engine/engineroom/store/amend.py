@@ -101,7 +101,13 @@ def amend(
     journal = open_journal(transport, identity, name)
     publish_id = secrets.token_hex(16)
     while True:
-        files = _wanted(journal, action, version, file_name)
+        try:
+            files = _wanted(journal, action, version, file_name)
+        except NothingToChange:
+            # Perhaps whoever did it died before the pages told of it.
+            if not dry_run:
+                refresh_project(journal, sign)
+            raise
         number = journal.outline.number + 1
         if dry_run:
             return Amended(name, action, number, files, (), is_dry_run=True)

@@ -56,13 +56,19 @@ def as_it_is(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def list_projects(transport: Transport) -> tuple[str, ...]:
-    """Give the names of all projects that have something published, sorted."""
+def list_projects(transport: Transport, known: Iterable[str] = ()) -> tuple[str, ...]:
+    """Give the names of all projects that have something published, sorted.
+
+    Args:
+        transport: where the store is.
+        known: names of which it is known, and need not be asked one by one.
+    """
+    known = frozenset(known)
     return tuple(
         name
         for name in sorted(transport.folders(keys.JOURNALS))
         # A publisher killed before its first commit may leave an empty folder.
-        if transport.size(keys.journal_entry(name, 1)) is not None
+        if name in known or transport.size(keys.journal_entry(name, 1)) is not None
     )
 
 
@@ -87,11 +93,9 @@ def open_journal(transport: Transport, identity: Identity, name: str) -> Journal
     Without this a journal that lost its last entries would look merely short, and the
     next publish would take their numbers.
     """
-    # The head first: a publisher at work moves the journal on before it.
-    number = head_number(transport, name)
     journal = Journal(transport, identity, name)
     journal.read_on()
-    check_reach(keys.head(name), number, journal)
+    check_reach(keys.head(name), journal.head_number, journal)
     return journal
 
 
@@ -102,10 +106,13 @@ def refresh_project(
     channel: str | None = None,
     everything: bool = False,
 ) -> tuple[str, ...]:
-    """Bring all that is derived from a journal up to its end.
+    """Bring all that is derived from a journal up to where it was read to.
+
+    It may have grown since: whoever added an entry comes here after that. So a journal
+    is read on here only where something made from a later entry is met.
 
     Args:
-        journal: the journal; it is read on to its end.
+        journal: the journal, read to the entry that is to be shown.
         sign: given a head, gives it with a signature.
         channel: compare this channel's pages whether or not they should have changed.
         everything: compare every page there is, and not only those that entries after
@@ -115,10 +122,8 @@ def refresh_project(
         The keys of the objects that had to be written.
     """
     transport, name = journal.transport, journal.project
-    journal.read_on()
-    since = 0 if everything else head_number(transport, name)
+    start = 0 if everything else journal.head_number
     written: list[str] = []
-    start = since
     while True:
         number = journal.outline.number
         changed = _changed_pages(journal, start)
@@ -228,29 +233,38 @@ def refresh_roots(
         **dict.fromkeys(_with_slash(transport, keys.HTML_ROOT), pages.html_root),
         **dict.fromkeys(_with_slash(transport, keys.JSON_ROOT), pages.json_root),
     }
-    for key, make in makers.items():
-        while True:
-            stored = transport.get(key)
-            if not everything and _lists_all(stored, projects):
-                break
-            if _is_put(transport, key, stored, make(list_projects(transport)), written):
-                break
     while True:
-        stored = transport.get(keys.HEAD_ROOT)
-        known = _unsigned(stored)
+        head, *found = _get_all(transport, (keys.HEAD_ROOT, *makers))
+        known = _unsigned(head)
         projects_known: list[dict[str, str]] = known["projects"] if known else []
         named = {project["name"] for project in projects_known}
-        if not (written or everything) and named.issuperset(projects):
-            return tuple(written)
-        names = list_projects(transport)
-        hashes = {
-            key: hashlib.sha256(make(names)).hexdigest() for key, make in makers.items()
-        }
+        is_stated = known is not None and _page_hashes(known) == _hashes(found)
+        if not (written or everything) and is_stated and named.issuperset(projects):
+            return ()
+        # Listed after all was read, so it has every name that was on a page.
+        names = list_projects(transport, () if everything else named)
+        made = {key: make(names) for key, make in makers.items()}
+        is_put = [
+            _is_put(transport, key, stored, made[key], written)
+            for key, stored in zip(makers, found)
+        ]
+        if not all(is_put):
+            continue
+        hashes = {key: hashlib.sha256(page).hexdigest() for key, page in made.items()}
         document = root_head(identity.store, names, hashes)
         if known == document:
             return tuple(written)
-        if _is_put(transport, keys.HEAD_ROOT, stored, encode(sign(document)), written):
+        is_stated = _is_put(
+            transport, keys.HEAD_ROOT, head, encode(sign(document)), written
+        )
+        # Where nothing compares, another turn sees what others wrote meanwhile.
+        if is_stated and transport.replaces_conditionally:
             return tuple(written)
+
+
+def _get_all(transport: Transport, wanted: Iterable[str]) -> list[Stored | None]:
+    with ThreadPoolExecutor(transport.parallel) as pool:
+        return list(pool.map(transport.get, wanted))
 
 
 def _simple_pages(
@@ -323,9 +337,8 @@ def _bring_up(journal: Journal, wanted: dict[str, Make]) -> list[str]:
         while left:
             found = dict(zip(left, pool.map(transport.get, left)))
             made = {key: wanted[key]() for key in left}
-            ahead = [
-                key for key in left if _number(found[key]) > pages.built_from(made[key])
-            ]
+            end = journal.outline.number
+            ahead = [key for key in left if _number(found[key]) > end]
             if ahead:
                 journal.read_on()
                 check_reach(ahead[0], _number(found[ahead[0]]), journal)
@@ -340,8 +353,10 @@ def _bring_up(journal: Journal, wanted: dict[str, Make]) -> list[str]:
 
 def _bring_head_up(journal: Journal, sign: Sign) -> bool:
     transport, key = journal.transport, keys.head(journal.project)
+    # Mostly nobody has written it since; where nothing compares it must be read again.
+    stored = journal.head if transport.replaces_conditionally else None
     while True:
-        stored = transport.get(key)
+        stored = stored or transport.get(key)
         known = _unsigned(stored)
         # What is stated must have been brought up, so the journal is not read on here.
         if known and known.get("number", 0) > journal.outline.number:
@@ -351,6 +366,7 @@ def _bring_head_up(journal: Journal, sign: Sign) -> bool:
             return False
         if _is_put(transport, key, stored, encode(sign(document)), []):
             return True
+        stored = None
 
 
 def _unsigned(stored: Stored | None) -> dict[str, Any] | None:
@@ -399,7 +415,9 @@ def check_reach(key: str, number: int, journal: Journal) -> None:
         )
 
 
-def _lists_all(stored: Stored | None, projects: tuple[str, ...]) -> bool:
-    return stored is not None and all(
-        pages.lists_project(stored.data, name) for name in projects
-    )
+def _page_hashes(head: dict[str, Any]) -> list[str]:
+    return sorted(page["sha256"] for page in head["pages"])
+
+
+def _hashes(found: Iterable[Stored | None]) -> list[str]:
+    return sorted(hashlib.sha256(one.data).hexdigest() if one else "" for one in found)

@@ -35,7 +35,7 @@ __all__ = ["CHECKPOINT_ENTRIES", "Journal", "Project", "read_project", "replay"]
 
 # Reading on from a checkpoint costs a request for each entry after it, keeping one
 # costs an object of the size of the pages.
-CHECKPOINT_ENTRIES = 64
+CHECKPOINT_ENTRIES = 8
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Journal:
 
     Attributes:
         outline: the state at the last entry read.
+        head: the head as it was before the first entry was read.
     """
 
     def __init__(
@@ -96,8 +97,20 @@ class Journal:
         self.project = project
         self.outline = outline or Outline(project)
         self._entries: dict[int, Entry] = {}
+        self.head: Stored | None = None
         self._has_begun = outline is not None
         self._passed: tuple[int, bytes] | None = None
+
+    @property
+    def head_number(self) -> int:
+        """The entry up to which, says the head, all is derived; 0 without a head.
+
+        A hint and no more: what was published is read from the journal.
+        """
+        if self.head is None:
+            return 0
+        reader = Reader.of_bytes(keys.head(self.project), self.head.data)
+        return reader.integer("number")
 
     def read_on(self) -> Outline:
         """Read to the end of the journal.
@@ -209,31 +222,30 @@ class Journal:
     def _begin(self) -> None:
         """Start from the newest checkpoint, and fetch what is known to follow it."""
         self._has_begun = True
-        number = self._known_number()
+        # Read before any entry: a publisher at work moves the journal on before it.
+        self.head = self.transport.get(keys.head(self.project))
+        number = self.head_number
         first = self._from_checkpoint(number)
         self._prefetch(range(first + 1, number + 1))
 
-    def _known_number(self) -> int:
-        """Give an entry that is there, near the end; 0 when none is known.
-
-        A head is a hint and no more: what follows is read from the journal.
-        """
-        stored = self.transport.get(keys.head(self.project))
-        if stored is None:
-            return 0
-        return Reader.of_bytes(keys.head(self.project), stored.data).integer("number")
-
     def _from_checkpoint(self, number: int) -> int:
+        """Take the newest checkpoint up to an entry; give its number, 0 for none."""
         start = number - number % CHECKPOINT_ENTRIES
-        for candidate in range(start, 0, -CHECKPOINT_ENTRIES):
-            key = keys.checkpoint(self.project, candidate)
-            stored = self.transport.get(key)
-            if stored is not None:
-                self.outline = Outline.decode(
-                    key, stored.data, self.identity, self.project
-                )
+        for candidate in (start, start - CHECKPOINT_ENTRIES):
+            if candidate > 0 and self._take_checkpoint(candidate):
                 return candidate
         return 0
+
+    def _take_checkpoint(self, number: int) -> bool:
+        key = keys.checkpoint(self.project, number)
+        stored = self.transport.get(key)
+        if stored is None:
+            return False
+        outline = Outline.decode(key, stored.data, self.identity, self.project)
+        if outline.number != number:
+            raise StoreDamaged(key, f"it says it is of entry {outline.number}")
+        self.outline = outline
+        return True
 
     def _prefetch(self, numbers: Iterable[int]) -> None:
         missing = [number for number in numbers if number not in self._entries]

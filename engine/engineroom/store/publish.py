@@ -375,11 +375,11 @@ def _commit(
 ) -> Commit:
     """Commit what is new as one journal entry.
 
-    Each turn that fails was another publisher's success, so this ends.
+    Each turn that fails was another publisher's success, so this ends. The first needs
+    no look at what others did meanwhile: if they did anything, it fails.
     """
     publish_id = secrets.token_hex(16)
     while True:
-        journal.read_on()
         plan = _plan(journal, files, where)
         if not plan.new:
             return plan
@@ -400,3 +400,4 @@ def _commit(
             new = (f.published_in(where.channel, where.commit) for f in plan.new)
             times = (replace(f, upload_time=f.upload_time or now) for f in new)
             return replace(plan, new=tuple(times))
+        journal.read_on()
