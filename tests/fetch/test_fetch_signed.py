@@ -11,6 +11,7 @@ import pytest
 
 import engineroom
 from engineroom import doctor
+from engineroom import store as api
 from engineroom.store import FolderTransport, read_store
 from engineroom.store.renew import signing
 from engineroom.store.trust import first_keys, put_key_set, show_public
@@ -39,6 +40,9 @@ class Signed:
     def sign(self, signer=FIRST, at=0.0):
         sign = signing(signer, clock=lambda: time.time() + at)
         resign(self.transport, sign)
+
+    def publish(self, wheel):
+        api.publish(self.transport, [wheel], sign=signing(FIRST))
 
     def words(self, address=None):
         return (
@@ -78,13 +82,20 @@ def test_a_lock_is_made_from_signed_pages_alone(fetch, signed):
     assert (done.code, done.error["code"]) == (6, "ER3410")
 
 
-def test_the_environment_pins_a_key_as_well(fetch, signed):
+@pytest.mark.parametrize("by", ["the environment", "pyproject.toml"])
+def test_a_setting_pins_a_key_as_well(by, fetch, signed, tmp_path):
     words = [word for word in signed.words() if word not in ("--key", signed.pin)]
     (signed.path / HEAD).unlink()
-
     assert fetch(*words).code == 0
     shutil.rmtree(signed.into)
-    done = fetch(*words, ENGINEROOM_STORE_KEY=signed.pin)
+
+    settings = {"ENGINEROOM_STORE_KEY": signed.pin}
+    if by == "pyproject.toml":
+        text = f'[tool.engineroom.store]\nkey = "{signed.pin}"\n'
+        (tmp_path / "here" / "pyproject.toml").write_text(text)
+        settings = {}
+    done = fetch(*words, **settings)
+
     assert (done.code, done.error["code"]) == (6, "ER3401")
 
 
@@ -151,8 +162,7 @@ def test_an_old_state_is_refused_by_who_has_seen_a_later_one(fetch, signed):
     old = signed.path.parent / "old"
     shutil.copytree(signed.path, old)
     wheels = signed.path.parent / "wheels"
-    publish(signed.path, make_wheel(wheels, data=ENGINE + b"1", build="1"))
-    signed.sign()
+    signed.publish(make_wheel(wheels, data=ENGINE + b"1", build="1"))
     words = (*signed.words(), "--remember", signed.remember)
     assert fetch(*words).code == 0
 
@@ -179,8 +189,7 @@ def test_a_page_that_is_ahead_of_its_head_is_asked_for_again(fetch, serve, signe
     late = (signed.path / HEAD).read_bytes()
     early_page = (signed.path / PAGE).read_bytes()
     wheels = signed.path.parent / "wheels"
-    publish(signed.path, make_wheel(wheels, data=ENGINE + b"1", build="1"))
-    signed.sign()
+    signed.publish(make_wheel(wheels, data=ENGINE + b"1", build="1"))
     assert (signed.path / PAGE).read_bytes() != early_page
     heads = [late, late]
 

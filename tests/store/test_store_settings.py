@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engineroom.errors import StoreNotNamed, StoreSettingWrong
-from engineroom.store.settings import SETTINGS, StoreSettings, read_settings
+from engineroom.store.settings import (
+    SETTINGS,
+    SIGNING_KEY,
+    STORE_KEY,
+    StoreSettings,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,5 +159,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_listed_for_the_reference() -> None:
-    assert [name for name, _, _ in SETTINGS] == list(ENVIRONMENT)
+    of_signing = [SIGNING_KEY, STORE_KEY]
+    assert [name for name, _, _ in SETTINGS] == [*ENVIRONMENT, *of_signing]
     assert all(holds and does.endswith(".") for _, holds, does in SETTINGS)

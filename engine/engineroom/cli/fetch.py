@@ -67,7 +67,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="PIN",
         help="take only what is signed by keys that follow from this key or key set;"
-        " may be given again. Without it that of ENGINEROOM_STORE_KEY",
+        " may be given again. Without it that of ENGINEROOM_STORE_KEY or of"
+        " pyproject.toml",
     )
     parser.add_argument(
         "--remember",
@@ -190,9 +191,9 @@ def _lock(
 def _signatures(arguments: argparse.Namespace) -> Signatures | None:
     """Say whose signatures are needed; None where nothing asks for any."""
     from engineroom.fetch import Signatures
-    from engineroom.store.settings import STORE_KEY
+    from engineroom.store.settings import read_pins
 
-    pins = " ".join(arguments.key or ()) or os.environ.get(STORE_KEY, "")
+    pins = read_pins(given=" ".join(arguments.key or ()))
     return Signatures(pins, arguments.remember) if pins.strip() else None
 
 

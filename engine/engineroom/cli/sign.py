@@ -142,7 +142,7 @@ def _add_pins(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="PIN",
         help="the key or key set to believe; may be given again. Without it that of"
-        " ENGINEROOM_STORE_KEY, or else the signing key's own",
+        " ENGINEROOM_STORE_KEY or pyproject.toml, or else the signing key's own",
     )
 
 
@@ -178,11 +178,10 @@ def _signer() -> Signer:
 
 
 def _pins(arguments: argparse.Namespace, signer: Signer | None) -> tuple[str, ...]:
-    from engineroom.store.settings import STORE_KEY
+    from engineroom.store.settings import read_pins
     from engineroom.store.trust import parse_pins, show_public
 
-    given = " ".join(arguments.key or ()) or os.environ.get(STORE_KEY, "")
-    pins = parse_pins(given)
+    pins = parse_pins(read_pins(given=" ".join(arguments.key or ())))
     return pins if pins or signer is None else (show_public(signer.public),)
 
 

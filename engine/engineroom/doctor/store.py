@@ -30,14 +30,14 @@ def check_store(addresses: Sequence[str], sections: dict[str, Any]) -> Finding:
     """
     from engineroom.fetch import Signatures
     from engineroom.fetch.settings import FROM
-    from engineroom.store.settings import STORE_KEY
+    from engineroom.store.settings import read_pins
 
     asked = list(addresses) or os.environ.get(FROM, "").split()
     if not asked:
         text = f"no store is named, and {FROM} is not set"
         return Finding("store", UNKNOWN, text, remedy="name one behind `--store`")
-    pins = os.environ.get(STORE_KEY, "").strip()
     try:
+        pins = read_pins().strip()
         signatures = Signatures(pins) if pins else None
         rows = [_look(address, signatures) for address in asked]
     except Exception as error:

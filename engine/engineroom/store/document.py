@@ -106,17 +106,15 @@ class Reader:
     def texts(self, name: str) -> list[str]:
         """Give the strings of a list field."""
         items: Any = self.value.get(name)
-        if not isinstance(items, list):
+        if not _is_list_of(str, items):
             raise self._wrong(name, "a list of strings", items)
-        texts = cast("list[Any]", items)
-        if not all(isinstance(text, str) for text in texts):
-            raise self._wrong(name, "a list of strings", texts)
+        texts: list[str] = items
         return texts
 
     def numbers_by_name(self, name: str) -> dict[str, list[int]]:
         """Give a field that holds lists of whole numbers under names."""
         value = self.member(name).value
-        if not all(_are_numbers(numbers) for numbers in value.values()):
+        if not all(_is_list_of(int, numbers) for numbers in value.values()):
             raise self._wrong(name, "lists of whole numbers under names", value)
         return value
 
@@ -146,8 +144,7 @@ class Reader:
         return self.damage(f"`{self._at(name)}` should be {wanted}, found {found!r}")
 
 
-def _are_numbers(value: Any) -> bool:
-    if not isinstance(value, list):
-        return False
-    numbers = cast("list[Any]", value)
-    return all(type(number) is int for number in numbers)
+def _is_list_of(kind: type, value: Any) -> bool:
+    return isinstance(value, list) and all(
+        type(item) is kind for item in cast("list[object]", value)
+    )

@@ -23,11 +23,12 @@ __all__ = [
     "SIGNING_KEY",
     "STORE_KEY",
     "StoreSettings",
+    "read_pins",
     "read_settings",
 ]
 
 _TABLE = "tool.engineroom.store"
-_KEYS = ("store", "endpoint-url", "region", "single-writer")
+_KEYS = ("store", "endpoint-url", "region", "single-writer", "key")
 _AWS_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _WORDS = {"on": True, "off": False}
 
@@ -85,7 +86,8 @@ SETTINGS = (
         "pins with spaces between: `sha256:` of a key set or `ed25519:` of a key",
         (
             "`engineroom fetch`, `store sign` and `store key` believe only what is"
-            " signed by keys that follow from these."
+            " signed by keys that follow from these. `key` in pyproject.toml; `--key`"
+            " goes before both."
         ),
     ),
 )
@@ -151,6 +153,29 @@ def read_settings(
         single_writer=single_writer
         or sources.switch("ENGINEROOM_STORE_SINGLE_WRITER", "single-writer"),
     )
+
+
+def read_pins(
+    *,
+    given: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> str:
+    """Find the pins in force, with spaces between; empty where nothing is pinned.
+
+    Args:
+        given: the option `--key`; what is empty counts as not given.
+        environment: the environment, if not this process's.
+        folder: where to look for pyproject.toml, and above; the working folder if None.
+
+    Raises:
+        StoreSettingWrong: when a setting holds what it cannot.
+        MissingExtra: when Python is older than 3.11 and tomli is missing.
+    """
+    sources = _Sources.of(
+        os.environ if environment is None else environment, folder or Path.cwd()
+    )
+    return sources.text(given, STORE_KEY, "key") or ""
 
 
 @dataclass(frozen=True)
