@@ -46,7 +46,6 @@ TEST = [
     f"{CIBUILDWHEEL}; python_version >= '3.11'",
     f"{SEAWEEDFS}; {SEAWEEDFS_RUNS}",
     "asyncpg",
-    "boto3>=1.36",
     "cryptography",
     "dbapi-compliance",
     "hypothesis",
@@ -61,6 +60,7 @@ TEST = [
     "rich>=13",
     "trustme",
     "uv",
+    *S3,
     *SERVE,
 ]
 LINT = [
