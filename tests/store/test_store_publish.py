@@ -392,6 +392,8 @@ def test_repair_names_a_gap_and_a_page_without_journal_and_mends_the_rest(
     }
     assert len(reasons) == len(outcome.problems)
     assert reasons == {
+        "journal/widget/000000000002.json": "it is missing, and `heads/widget.json`"
+        " was made from entry 3",
         "journal/widget/000000000003.json": "the journal ends at entry 1, before this",
         "simple/gizmo/": "there is a page and no journal it came from",
         "json/gizmo/": "there is a page and no journal it came from",
