@@ -9,8 +9,6 @@ import pytest
 from engineroom.errors import StoreNotNamed, StoreSettingWrong
 from engineroom.store.settings import (
     SETTINGS,
-    SIGNING_KEY,
-    STORE_KEY,
     StoreSettings,
     read_settings,
 )
@@ -159,10 +157,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_listed_for_the_reference() -> None:
-<<<<<<< HEAD
-    of_signing = [SIGNING_KEY, STORE_KEY]
-    assert [name for name, _, _ in SETTINGS] == [*ENVIRONMENT, *of_signing]
-=======
     assert set(ENVIRONMENT) <= {name for name, _, _ in SETTINGS}
->>>>>>> 9c8c06d (tests: let the settings of the store have company)
     assert all(holds and does.endswith(".") for _, holds, does in SETTINGS)
