@@ -259,11 +259,13 @@ class _Round:
             now=now,
             lifetime_seconds=self.lifetime_seconds,
         )
-        body = BytesBody(encode(value))
-        if not self.dry_run and not self.transport.replace(
-            key, body, expected=stored.version
-        ):
-            return None
+        if not self.dry_run:
+            body = BytesBody(encode(value))
+            if not self.transport.replace(key, body, expected=stored.version):
+                return None
+            if not self.transport.replaces_conditionally:
+                # This may have gone over a newer head; then its pages do not fit.
+                self._checked_place(document, project)
         return Renewal(key, True, self.signer.key_id, value["expires"])
 
     def _signed_head(
