@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engineroom.store.environments import CLIENTS, PYTHONS, SYSTEMS, rank_of
+from engineroom.store.environments import CLIENTS, PYTHONS, SYSTEMS, TagOrder
 from native.ci.matrix import PYTHONS as TESTED_PYTHONS
 
 from .installs import ask_pip
@@ -14,7 +14,6 @@ from .installs import ask_pip
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engineroom.store.environments import Client, Python, System
 
 PIPS = {client.name: client for client in CLIENTS if client.name.startswith("pip")}
 
@@ -43,16 +42,15 @@ def test_our_order_of_tags_is_that_of_pip(
     answers = ask_pip(pip_wheels[name], "tags", questions)
     for (system, python), tags in zip(environments, answers):
         named = [tag for tag in tags if "_fat3" not in tag]
-        ranks = [rank_of(tag, system, python, client) for tag in named]
+        order = TagOrder(system, python, client)
+        ranks = [order.rank(tag) for tag in named]
         told = dict(zip(named, ranks))
         assert None not in ranks, (system, python, told)
         assert ranks == sorted(set(ranks)), (system, python)  # type: ignore[type-var]
-        assert not strangers(set(named), system, python, client)
+        assert not strangers(set(named), order)
 
 
-def strangers(
-    known: set[str], system: System, python: Python, client: Client
-) -> list[str]:
+def strangers(known: set[str], order: TagOrder) -> list[str]:
     """Give the tags that we take and pip does not."""
     parts = [tag.split("-") for tag in known]
     others = {"cp39", "cp316", "py2", "py3", "py316", "pp39", "pp310", "cp313"}
@@ -62,11 +60,7 @@ def strangers(
         for abi in {"cp39", "cp313t", "abi3", "abi3t", "none"} | {p[1] for p in parts}
         for platform in NEIGHBOURS | {part[2] for part in parts[:40]}
     ]
-    return [
-        tag
-        for tag in every
-        if tag not in known and rank_of(tag, system, python, client) is not None
-    ]
+    return [tag for tag in every if tag not in known and order.rank(tag) is not None]
 
 
 def test_every_python_that_wheels_are_tested_on_is_judged() -> None:

@@ -289,6 +289,16 @@ def test_a_wheel_for_no_python_is_refused() -> None:
     assert caught.value.requires_python == ">=3.9,<3.9"
 
 
+def test_older_releases_without_number_cost_next_to_nothing() -> None:
+    older = [file for minor in range(400) for file in whole(f"0.{minor}")]
+    wide = [wheel_file(LINUX), *without("none-any", older)]
+
+    rows = check_release(wide, "1.0", required=())
+
+    row = row_of(rows, "macOS 15.0 arm64", "3.13")
+    assert row.picked == "engineroom-0.399-cp39-abi3-macosx_11_0_arm64.whl"
+
+
 # What follows asks the installers themselves.
 
 
@@ -331,7 +341,7 @@ def test_installers_take_from_a_whole_release_what_we_say(
     wheels = [make_wheel(tmp_path, tag=tag) for tag in (*TAGS, PURE)]
     publish(store, wheels)
     files = [inspect_wheel(path).file for path in wheels]
-    chosen = random.Random(7).sample(machines_of(client), 60)
+    chosen = random.Random(7).sample(machines_of(client), 24)
     questions = [(s, p, store.index_url, ["widget"]) for s, p in chosen]
 
     answers = ask(client, questions, pip_wheels, uv_program)
@@ -341,7 +351,7 @@ def test_installers_take_from_a_whole_release_what_we_say(
             files, "1.0", systems=[system], pythons=[python], clients=[client]
         )
         assert answer == row.picked, row
-    assert len(set(answers)) > 5
+    assert len(set(answers)) > 3
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=str)
@@ -354,7 +364,7 @@ def test_installers_take_from_any_release_what_we_say(
     machines = machines_of(client)
     asked: list[tuple[System, Python, str, list[str]]] = []
     expected: list[Row] = []
-    for number in range(20):
+    for number in range(12):
         project = f"widget{number}"
         wheels = {
             wheel.name: wheel
@@ -362,7 +372,7 @@ def test_installers_take_from_any_release_what_we_say(
         }
         publish(store, list(wheels.values()))
         files = [inspect_wheel(path).file for path in wheels.values()]
-        for system, python in chance.sample(machines, 5):
+        for system, python in chance.sample(machines, 4):
             version = max((file.version for file in files), key=version_order)
             rows = resolve(
                 files, version, systems=[system], pythons=[python], clients=[client]
@@ -381,7 +391,7 @@ def test_installers_take_from_any_release_what_we_say(
         if row.picked != answer
     ] == []
     assert "" in answers
-    assert len(set(answers)) > 20
+    assert len(set(answers)) > 12
 
 
 def by_chance(chance: random.Random, folder: Path, project: str) -> Path:

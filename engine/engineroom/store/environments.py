@@ -23,7 +23,7 @@ __all__ = [
     "Python",
     "Rank",
     "System",
-    "rank_of",
+    "TagOrder",
 ]
 
 Rank = tuple[int, int]  # a pair's place, then a platform's; the lowest is the best
@@ -148,16 +148,23 @@ CLIENTS = (
 )
 
 
-def rank_of(tag: str, system: System, python: Python, client: Client) -> Rank | None:
-    """Say how an installer ranks a single tag there; None where it takes it not."""
-    interpreter, abi, platform = tag.split("-")
-    pairs = _pairs(python)
-    if platform == "any":
-        place = _pure(python).get(interpreter) if abi == "none" else None
-        return None if place is None else (len(pairs) + place, 0)
-    pair = pairs.get((interpreter, abi))
-    place = _platforms(system, client.linux_first).get(platform)
-    return None if pair is None or place is None else (pair, place)
+class TagOrder:
+    """How an installer ranks the tags of wheels on a machine."""
+
+    def __init__(self, system: System, python: Python, client: Client) -> None:
+        self._pairs = _pairs(python)
+        self._pure = _pure(python)
+        self._platforms = _platforms(system, client.linux_first)
+
+    def rank(self, tag: str) -> Rank | None:
+        """Rank a single tag; None where a wheel with it alone is not taken."""
+        interpreter, abi, platform = tag.split("-")
+        if platform == "any":
+            place = self._pure.get(interpreter) if abi == "none" else None
+            return None if place is None else (len(self._pairs) + place, 0)
+        pair = self._pairs.get((interpreter, abi))
+        place = self._platforms.get(platform)
+        return None if pair is None or place is None else (pair, place)
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from engineroom.errors import (
@@ -23,8 +24,8 @@ from engineroom.errors import (
 )
 from engineroom.platforms.rows import TARGETS
 from engineroom.platforms.target import version_numbers
-from engineroom.store.environments import CLIENTS, PYTHONS, SYSTEMS, rank_of
-from engineroom.store.names import parse_wheel_name
+from engineroom.store.environments import CLIENTS, PYTHONS, SYSTEMS, TagOrder
+from engineroom.store.names import parse_wheel_name, version_key
 from engineroom.store.versions import (
     allows_python,
     is_prerelease,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from engineroom.platforms.target import Target
     from engineroom.store.entry import File
-    from engineroom.store.environments import Client, Python, Rank, System
+    from engineroom.store.environments import Client, Python, System
 
 __all__ = ["Row", "check_release", "resolve"]
 
@@ -51,6 +52,8 @@ class _Choice(NamedTuple):
     tags: frozenset[str]
     version: tuple[object, ...]
     build: tuple[int, str]
+    is_final: bool
+    targets: frozenset[str]
 
     @classmethod
     def of(cls, file: File) -> _Choice:
@@ -61,12 +64,60 @@ class _Choice(NamedTuple):
             frozenset(tag.lower() for tag in name.tags),
             version_order(name.version),
             (int(name.build[:digits] or -1), name.build[digits:]),
+            not is_prerelease(name.version),
+            frozenset(engine.target for engine in file.engines),
         )
 
-    @property
-    def targets(self) -> frozenset[str]:
-        """Those it carries engines for."""
-        return frozenset(engine.target for engine in self.file.engines)
+
+class _Page:
+    """The wheels of a release, and of what is older the little that can be picked.
+
+    Args:
+        files: all wheels of the project.
+        version: the release; what is newer is as if it were not there.
+    """
+
+    def __init__(self, files: Iterable[File], version: str) -> None:
+        key = version_key(version)
+        self._others: list[File] = []
+        self.release: list[_Choice] = []
+        for file in files:
+            if version_key(file.version) == key:
+                self.release.append(_Choice.of(file))
+            else:
+                self._others.append(file)
+        self._order = version_order(version)
+        self._allowed: dict[tuple[Python, Client], list[_Choice]] = {}
+        self.takes_prereleases = is_prerelease(version)
+        self.carried = frozenset[str]().union(*(c.targets for c in self.release))
+
+    def allowed(self, python: Python, client: Client) -> list[_Choice]:
+        """Give the wheels of the release that are for a Python, by an installer."""
+        if (python, client) not in self._allowed:
+            allowed = [c for c in self.release if _allows(c, python, client)]
+            self._allowed[python, client] = allowed
+        return self._allowed[python, client]
+
+    @cached_property
+    def older(self) -> list[_Choice]:
+        """The newest of those with the same tags and Pythons, which hides the others.
+
+        Looked for when it is asked for, and by as little as will do: most releases have
+        a wheel for every machine, and a project can have thousands of files.
+        """
+        newest: dict[tuple[object, ...], tuple[tuple[object, ...], list[File]]] = {}
+        for file in self._others:
+            order = version_order(file.version)
+            if order >= self._order:
+                continue
+            *_, interpreters, abis, platforms = file.name.split("-")
+            tags = (interpreters, abis, platforms, file.requires_python)
+            alike = (*tags, is_prerelease(file.version))
+            known, files = newest.get(alike, (order, []))
+            if order >= known:
+                kept = files if order == known else []
+                newest[alike] = order, [*kept, file]
+        return [_Choice.of(file) for _, files in newest.values() for file in files]
 
 
 @dataclass(frozen=True)
@@ -122,8 +173,8 @@ def check_release(
         ReleaseUnresolvable: an install would take nothing, or the wrong wheel.
     """
     files = tuple(files)
-    key = version_order(version)
-    release = [file for file in files if version_order(file.version) == key]
+    key = version_key(version)
+    release = [file for file in files if version_key(file.version) == key]
     for file in release:
         if not is_satisfiable(file.requires_python):
             raise NoPythonAllowed(file.name, file.requires_python or "")
@@ -161,30 +212,18 @@ def resolve(
         pythons: the Pythons.
         clients: the installers.
     """
-    key = version_order(version)
-    choices = [choice for choice in map(_Choice.of, files) if choice.version <= key]
-    release = [choice for choice in choices if choice.version == key]
-    carried = frozenset[str]().union(*(choice.targets for choice in release))
+    page = _Page(files, version)
     rows: list[Row] = []
-    for python, client in itertools.product(pythons, clients):
-        if not client.runs_on(python):
-            continue
-        allowed = [c for c in choices if _allows(c, python, client)]
-        if not any(choice.version == key for choice in allowed):
-            continue
-        for system in systems:
-            wanted = _wanted(carried, system, python)
-            picked = _pick(allowed, version, system, python, client)
-            rows.append(
-                Row(
-                    system,
-                    python,
-                    client,
-                    picked.file.name if picked else "",
-                    _intended(release, wanted),
-                    _fault(picked, key, wanted),
-                )
-            )
+    for python, system in itertools.product(pythons, systems):
+        wanted = _wanted(page, system, python)
+        intended = _intended(page.release, wanted)
+        for client in clients:
+            if client.runs_on(python) and page.allowed(python, client):
+                order = TagOrder(system, python, client)
+                picked = _pick(page, python, client, order)
+                name = picked.file.name if picked else ""
+                fault = _fault(page, picked, wanted)
+                rows.append(Row(system, python, client, name, intended, fault))
     return tuple(rows)
 
 
@@ -209,11 +248,12 @@ def _allows(choice: _Choice, python: Python, client: Client) -> bool:
     )
 
 
-def _wanted(carried: Collection[str], system: System, python: Python) -> frozenset[str]:
-    """Give the targets whose engines belong on a machine."""
+def _wanted(page: _Page, system: System, python: Python) -> frozenset[str]:
+    """Give the targets of a release whose engines belong on a machine."""
     if not python.loads_engines:
         return frozenset()
-    return frozenset(t.id for t in TARGETS if t.id in carried and _fits(t, system))
+    here = (target.id for target in TARGETS if _fits(target, system))
+    return page.carried.intersection(here)
 
 
 def _fits(target: Target, system: System) -> bool:
@@ -226,31 +266,29 @@ def _fits(target: Target, system: System) -> bool:
 
 
 def _pick(
-    allowed: Iterable[_Choice],
-    version: str,
-    system: System,
-    python: Python,
-    client: Client,
+    page: _Page, python: Python, client: Client, order: TagOrder
 ) -> _Choice | None:
     """Choose as installers do: by version, then tag, then build tag."""
-    fitting: list[tuple[tuple[object, ...], _Choice]] = []
-    for choice in allowed:
-        rank = _best_rank(choice, system, python, client)
-        if rank is not None:
-            order = (choice.version, (-rank[0], -rank[1]), choice.build)
-            fitting.append((order, choice))
-    if not is_prerelease(version):
-        # Those before a release are taken only where nothing else fits.
-        final = [pair for pair in fitting if not is_prerelease(pair[1].file.version)]
-        fitting = final or fitting
-    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+    best = _best(page.allowed(python, client), page, order)
+    if best is not None:
+        return best
+    return _best((c for c in page.older if _allows(c, python, client)), page, order)
 
 
-def _best_rank(
-    choice: _Choice, system: System, python: Python, client: Client
-) -> Rank | None:
-    ranks = (rank_of(tag, system, python, client) for tag in choice.tags)
-    return min((rank for rank in ranks if rank is not None), default=None)
+def _best(choices: Iterable[_Choice], page: _Page, order: TagOrder) -> _Choice | None:
+    best: tuple[tuple[object, ...], _Choice] | None = None
+    for choice in choices:
+        ranks = [order.rank(tag) for tag in choice.tags]
+        rank = min((rank for rank in ranks if rank is not None), default=None)
+        if rank is None:
+            continue
+        # Those before a final release are taken only where nothing else fits.
+        is_asked_for = choice.is_final or page.takes_prereleases
+        by_tag = (-rank[0], -rank[1])
+        merit = (is_asked_for, choice.version, by_tag, choice.build)
+        if best is None or merit > best[0]:
+            best = merit, choice
+    return best and best[1]
 
 
 def _intended(release: Iterable[_Choice], wanted: frozenset[str]) -> tuple[str, ...]:
@@ -261,17 +299,16 @@ def _intended(release: Iterable[_Choice], wanted: frozenset[str]) -> tuple[str, 
     )
 
 
-def _fault(
-    picked: _Choice | None, version: tuple[object, ...], wanted: frozenset[str]
-) -> str:
+def _fault(page: _Page, picked: _Choice | None, wanted: frozenset[str]) -> str:
+    is_older = picked is not None and picked not in page.release
     if not wanted:
-        if picked is None or picked.version < version or not picked.targets:
+        if picked is None or is_older or not picked.targets:
             return ""
         return f"`{picked.file.name}` is taken, whose engines are not for it"
     needs = f"engines for {', '.join(sorted(wanted))} are there"
     if picked is None:
         return f"nothing is found, although {needs}"
-    if picked.version < version:
+    if is_older:
         return f"the older `{picked.file.name}` is taken, although {needs}"
     if not wanted <= picked.targets:
         return f"`{picked.file.name}` is taken, although {needs}"
