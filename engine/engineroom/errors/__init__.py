@@ -46,6 +46,10 @@
             │   └── BucketMissing, RemoteForbidden, RemoteUnreachable, ...
             ├── SigningError         ER3400  signatures and keys of a store
             │   └── SignatureWrong, SignatureExpired, KeyUnknown, PageNotSigned, ...
+            ├── Flaw                 ER3500  found by `engineroom store verify`
+            │   └── EntryChanged, BlobMissing, PageRolledBack, ObjectStray, ...
+            ├── MirrorMismatch       ER3520
+            │   MirrorDiverged, MirrorAhead, PromotionRefused
             ├── FetchError           ER3200  `engineroom fetch`
             │   ├── SourceFailed     ER3210
             │   │   └── SourceForbidden, SourceTlsFailed, DownloadHashWrong, ...
@@ -276,6 +280,30 @@ if TYPE_CHECKING:
     from engineroom.errors.targets import NoNativeTarget as NoNativeTarget
     from engineroom.errors.targets import TargetError as TargetError
     from engineroom.errors.targets import UnknownTarget as UnknownTarget
+    from engineroom.errors.upkeep import BlobChanged as BlobChanged
+    from engineroom.errors.upkeep import BlobMissing as BlobMissing
+    from engineroom.errors.upkeep import BlobSizeWrong as BlobSizeWrong
+    from engineroom.errors.upkeep import CheckpointWrong as CheckpointWrong
+    from engineroom.errors.upkeep import EntryChanged as EntryChanged
+    from engineroom.errors.upkeep import EntryForeign as EntryForeign
+    from engineroom.errors.upkeep import EntryMissing as EntryMissing
+    from engineroom.errors.upkeep import EntryWrong as EntryWrong
+    from engineroom.errors.upkeep import Flaw as Flaw
+    from engineroom.errors.upkeep import HeadChanged as HeadChanged
+    from engineroom.errors.upkeep import JournalCut as JournalCut
+    from engineroom.errors.upkeep import JournalRewritten as JournalRewritten
+    from engineroom.errors.upkeep import MirrorAhead as MirrorAhead
+    from engineroom.errors.upkeep import MirrorDiverged as MirrorDiverged
+    from engineroom.errors.upkeep import MirrorMismatch as MirrorMismatch
+    from engineroom.errors.upkeep import ObjectStray as ObjectStray
+    from engineroom.errors.upkeep import PageBehind as PageBehind
+    from engineroom.errors.upkeep import PageChanged as PageChanged
+    from engineroom.errors.upkeep import PageMissing as PageMissing
+    from engineroom.errors.upkeep import PageOrphaned as PageOrphaned
+    from engineroom.errors.upkeep import PageRolledBack as PageRolledBack
+    from engineroom.errors.upkeep import PromotionRefused as PromotionRefused
+    from engineroom.errors.upkeep import RootBehind as RootBehind
+    from engineroom.errors.upkeep import RootLacksProject as RootLacksProject
 
 _AREAS = {
     "check": (
@@ -585,6 +613,32 @@ _AREAS = {
         "NoNativeTarget",
         "TargetError",
         "UnknownTarget",
+    ),
+    "upkeep": (
+        "BlobChanged",
+        "BlobMissing",
+        "BlobSizeWrong",
+        "CheckpointWrong",
+        "EntryChanged",
+        "EntryForeign",
+        "EntryMissing",
+        "EntryWrong",
+        "Flaw",
+        "HeadChanged",
+        "JournalCut",
+        "JournalRewritten",
+        "MirrorAhead",
+        "MirrorDiverged",
+        "MirrorMismatch",
+        "ObjectStray",
+        "PageBehind",
+        "PageChanged",
+        "PageMissing",
+        "PageOrphaned",
+        "PageRolledBack",
+        "PromotionRefused",
+        "RootBehind",
+        "RootLacksProject",
     ),
 }
 _AREA_OF = {name: area for area, names in _AREAS.items() for name in names}
