@@ -62,6 +62,9 @@ class KillingTransport:
     def get(self, key: str) -> Stored | None:
         return self._inner.get(key)
 
+    def version_of(self, data: bytes) -> str:
+        return self._inner.version_of(data)
+
     def open(
         self, key: str, *, start: int = 0, stop: int | None = None
     ) -> BinaryIO | None:
@@ -90,8 +93,8 @@ class KillingTransport:
     def list(self, prefix: str) -> Iterator[str]:
         return self._inner.list(prefix)
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        return self._inner.entries(prefix)
+    def entries(self, prefix: str, *, is_deep: bool = True) -> Iterator[Entry]:
+        return self._inner.entries(prefix, is_deep=is_deep)
 
     def folders(self, prefix: str) -> Iterator[str]:
         return self._inner.folders(prefix)
@@ -126,9 +129,17 @@ class OvertakenTransport(KillingTransport):
         self._before = before
         self._act: Callable[[], object] | None = act
 
+    def get(self, key: str) -> Stored | None:
+        self._step_aside(f"get {key}")
+        return super().get(key)
+
     def list(self, prefix: str) -> Iterator[str]:
         self._step_aside("list")
         return super().list(prefix)
+
+    def entries(self, prefix: str, *, is_deep: bool = True) -> Iterator[Entry]:
+        self._step_aside("entries")
+        return super().entries(prefix, is_deep=is_deep)
 
     def folders(self, prefix: str) -> Iterator[str]:
         self._step_aside("folders")
@@ -141,6 +152,10 @@ class OvertakenTransport(KillingTransport):
     def replace(self, key: str, body: Body, *, expected: str | None) -> bool:
         self._step_aside(f"replace {key}")
         return super().replace(key, body, expected=expected)
+
+    def delete(self, key: str) -> None:
+        self._step_aside(f"delete {key}")
+        super().delete(key)
 
     def _step_aside(self, call: str) -> None:
         if self._act is not None and call == self._before:

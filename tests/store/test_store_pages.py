@@ -15,6 +15,7 @@ from engineroom.store.pages import (
     commit_engines,
     html_root,
     json_root,
+    lists_project,
     project_html,
     project_json,
 )
@@ -191,3 +192,12 @@ def test_the_pages_of_all_projects_are_sorted_and_relative() -> None:
         "meta": {"api-version": "1.4"},
         "projects": [{"name": "gadget"}, {"name": "widget"}],
     }
+
+
+@pytest.mark.parametrize("make", [html_root, json_root], ids=["html", "json"])
+def test_a_page_of_all_projects_tells_whether_it_has_one(make: object) -> None:
+    assert callable(make)
+    page = make(["widget", "gadget-x"])
+    assert lists_project(page, "widget")
+    assert not lists_project(page, "gadget")
+    assert not lists_project(page, "x")

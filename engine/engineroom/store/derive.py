@@ -46,6 +46,7 @@ __all__ = [
     "open_journal",
     "refresh_project",
     "refresh_roots",
+    "root_pages",
 ]
 
 _BATCH_PAGES = 256
@@ -229,10 +230,7 @@ def refresh_roots(
         The keys of the objects that had to be written.
     """
     written: list[str] = []
-    makers = {
-        **dict.fromkeys(_with_slash(transport, keys.HTML_ROOT), pages.html_root),
-        **dict.fromkeys(_with_slash(transport, keys.JSON_ROOT), pages.json_root),
-    }
+    makers = root_pages(transport)
     while True:
         head, *found = _get_all(transport, (keys.HEAD_ROOT, *makers))
         known = _unsigned(head)
@@ -265,6 +263,14 @@ def refresh_roots(
 def _get_all(transport: Transport, wanted: Iterable[str]) -> list[Stored | None]:
     with ThreadPoolExecutor(transport.parallel) as pool:
         return list(pool.map(transport.get, wanted))
+
+
+def root_pages(transport: Transport) -> dict[str, Callable[[Iterable[str]], bytes]]:
+    """Give the pages of all projects, each with what makes it from their names."""
+    return {
+        **dict.fromkeys(_with_slash(transport, keys.HTML_ROOT), pages.html_root),
+        **dict.fromkeys(_with_slash(transport, keys.JSON_ROOT), pages.json_root),
+    }
 
 
 def _simple_pages(

@@ -98,7 +98,11 @@ class FolderTransport:
             return None
         with file, _reading(file.name):
             data = file.read()
-        return Stored(data, hashlib.sha256(data).hexdigest())
+        return Stored(data, self.version_of(data))
+
+    def version_of(self, data: bytes) -> str:
+        """Give the sha256 of bytes."""
+        return hashlib.sha256(data).hexdigest()
 
     def open(
         self, key: str, *, start: int = 0, stop: int | None = None
@@ -181,9 +185,9 @@ class FolderTransport:
         for key, _ in self._files(prefix):
             yield key
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str, *, is_deep: bool = True) -> Iterator[Entry]:
         """Give what a listing tells of each object; a folder knows no versions."""
-        for key, file in self._files(prefix):
+        for key, file in self._files(prefix, is_deep=is_deep):
             with _reading(file.path):
                 try:
                     status = file.stat(follow_symlinks=False)
@@ -240,12 +244,15 @@ class FolderTransport:
             raise ValueError(f"not a safe key: {key!r}")
         return os.path.join(self.root, *key.split("/"))
 
-    def _files(self, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    def _files(
+        self, prefix: str, *, is_deep: bool = True
+    ) -> Iterator[tuple[str, os.DirEntry[str]]]:
         for entry in self._scan(prefix):
             if entry.name.startswith((_TEMPORARY_PREFIX, _LOCK_NAME)):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from self._files(f"{prefix}{entry.name}/")
+                if is_deep:
+                    yield from self._files(f"{prefix}{entry.name}/")
             else:
                 yield f"{prefix}{entry.name}", entry
 

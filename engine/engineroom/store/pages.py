@@ -31,6 +31,7 @@ __all__ = [
     "commit_engines",
     "html_root",
     "json_root",
+    "lists_project",
     "project_html",
     "project_json",
 ]
@@ -148,6 +149,12 @@ def built_from(page: bytes) -> int:
     end = page[-200:]
     match = _HTML_END.search(end) or _JSON_END.search(end)
     return int(match[1]) if match else 0
+
+
+def lists_project(root: bytes, project: str) -> bool:
+    """Tell whether a page of all projects, HTML or JSON, has this one."""
+    json_item = _compact({"name": project})
+    return f"{_html_root_link(project)}\n".encode() in root or json_item in root
 
 
 def _html_page(

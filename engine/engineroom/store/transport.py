@@ -173,6 +173,13 @@ class Transport(Protocol):
         """Read a small object whole, or give None when it is absent."""
         ...
 
+    def version_of(self, data: bytes) -> str:
+        """Give what `Stored.version` is expected to be of these bytes.
+
+        Only for saving a read: a place may have its reasons for giving another.
+        """
+        ...
+
     def open(
         self, key: str, *, start: int = 0, stop: int | None = None
     ) -> BinaryIO | None:
@@ -225,8 +232,13 @@ class Transport(Protocol):
         """Give the keys under a prefix (empty, or ending in `/`), in no set order."""
         ...
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        """Give what a listing tells of each object under a prefix, in no set order."""
+    def entries(self, prefix: str, *, is_deep: bool = True) -> Iterator[Entry]:
+        """Give what a listing tells of each object under a prefix, in no set order.
+
+        Args:
+            prefix: empty, or ending in `/`.
+            is_deep: False leaves out what is in a folder below.
+        """
         ...
 
     def folders(self, prefix: str) -> Iterator[str]:
