@@ -12,6 +12,7 @@ import pytest
 from engineroom.store import FolderTransport, amend, publish
 from engineroom.store.document import encode
 from engineroom.store.head import Memory
+from engineroom.store.journal import CHECKPOINT_ENTRIES
 from engineroom.store.signing import Signer, new_private_key, sign_document
 from engineroom.store.transport import BytesBody
 from engineroom.store.trust import (
@@ -196,14 +197,15 @@ def test_a_store_with_checkpoints_is_found_sound_and_a_forged_one_is_not(
     transport: Transport, tmp_path: Path
 ) -> None:
     store = Store(transport, tmp_path / "wheels")
-    for number in range(65):
+    for number in range(CHECKPOINT_ENTRIES + 1):
         store.publish("widget", f"1.{number}", channel="nightly")
     [key] = store.listed("checkpoints/")
     assert check(store) == set()
-    store.edit(key, "widget-1.60", "widget-9.60")
+    store.edit(key, "widget-1.6", "widget-9.6")
     assert check(store) == {("checkpoint-wrong", key)}
-    store.put("checkpoints/widget/000000000128.json", b"{}")
-    assert ("checkpoint-wrong", "checkpoints/widget/000000000128.json") in check(store)
+    beyond = "checkpoints/widget/000000000128.json"
+    store.put(beyond, b"{}")
+    assert check(store) == {("checkpoint-wrong", key), ("checkpoint-wrong", beyond)}
 
 
 @on_folder_and_bucket
@@ -459,6 +461,18 @@ def test_a_head_nobody_signed_is_named(signed: Store) -> None:
     signed.publish("widget", "3.0")
     assert check(signed) == set()
     assert check(signed, pins=PINS) == {("signature-missing", "heads/widget.json")}
+
+
+@on_folder
+def test_a_signed_head_that_is_gone_or_nothing_is_named(signed: Store) -> None:
+    signed.transport.delete("heads/widget.json")
+    signed.put("head.json", b"{")
+    assert check(signed, pins=PINS) == {
+        ("signature-missing", "heads/widget.json"),
+        ("page-behind", "heads/widget.json"),
+        ("signature-wrong", "head.json"),
+        ("head-changed", "head.json"),
+    }
 
 
 @on_folder

@@ -171,6 +171,7 @@ class _Copier:
             journal.forget(_BATCH_ENTRIES)
         if self._outcome.is_dry_run or start > end:
             return
+        mirrored.read_on()
         written = refresh_project(mirrored, _signed_as(keys.head(name), head))
         self._outcome.pages += len(written)
         self._renew_head(keys.head(name), head)

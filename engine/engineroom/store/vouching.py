@@ -20,7 +20,7 @@ from engineroom.errors import (
     StoreTooNew,
     StoreUnreadable,
 )
-from engineroom.store import keys, pages
+from engineroom.store import keys
 from engineroom.store.derive import list_projects, root_pages
 from engineroom.store.document import Reader, encode
 from engineroom.store.head import (
@@ -131,7 +131,7 @@ class Vouching:
         if found is None:
             self._report(PageMissing(key) if stated else RootBehind(key, names))
             return
-        lacking = [name for name in names if not pages.lists_project(found, name)]
+        lacking = [name for name in names if not _lists(found, name)]
         if found != make(set(names) - set(lacking)):
             self._report(PageChanged(key, first_difference(found, make(names))))
             return
@@ -177,19 +177,24 @@ class Vouching:
         try:
             if self.trust is not None:
                 self._check_signed(data, project)
-            if data is None:
-                return None
-            reader = Reader.of_bytes(key, data)
-            if self.trust is None and self._memory is not None:
-                self._remember(reader)
+            elif data is not None and self._memory is not None:
+                self._remember(Reader.of_bytes(key, data))
         except SigningError as error:
             self._report(error)
-        except (StoreDamaged, StoreTooNew) as error:
+        except (StoreDamaged, StoreTooNew):
+            pass  # Whatever the reader asks for, what is no document is told below.
+        if data is None:
+            return None
+        try:
+            return unsigned_part(Reader.of_bytes(key, data).value)
+        except StoreDamaged as error:
             # What is wrong with a project's is told by who looks at it again.
             if project is None:
+                self._report(HeadChanged(key, error.reason))
+        except StoreTooNew as error:
+            if project is None:
                 self._report(error)
-            return None
-        return unsigned_part(Reader.of_bytes(key, data or b"{}").value)
+        return None
 
     def _check_signed(self, data: bytes | None, project: str | None) -> None:
         assert self.trust is not None
@@ -220,6 +225,13 @@ class Vouching:
     def _get(self, key: str) -> bytes | None:
         stored = self._transport.get(key)
         return stored.data if stored else None
+
+
+def _lists(page: bytes, project: str) -> bool:
+    """Tell whether a page of all projects, HTML or JSON, has one of them."""
+    return any(
+        text.encode() in page for text in (f">{project}</a>", f'"name":"{project}"')
+    )
 
 
 def _project_names(document: dict[str, Any] | None) -> list[str]:
