@@ -63,6 +63,8 @@ def scratch_database(schema: str) -> sqlite3.Connection:
     database.execute("PRAGMA synchronous = OFF")
     database.execute("PRAGMA cache_size = -32768")
     database.executescript(schema)
+    # Never committed: nobody else reads it, and nothing of it is to be kept.
+    database.execute("BEGIN")
     return database
 
 
@@ -160,6 +162,4 @@ class Ledger:
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         with self._lock:
-            self._database.execute("BEGIN")
             self._database.executemany(statement, rows)
-            self._database.execute("COMMIT")

@@ -108,7 +108,6 @@ class Replay(Journal):
     def _keep(self, entry: Entry, files: dict[str, File]) -> None:
         names = frozenset(entry.names)
         changed = {i: file for i, file in files.items() if file.name in names}
-        self._database.execute("BEGIN")
         self._database.execute(
             "INSERT INTO entries VALUES (?, ?)", (entry.number, entry.sha256)
         )
@@ -124,7 +123,6 @@ class Replay(Journal):
             "INSERT OR IGNORE INTO commits VALUES (?, ?)",
             [(c, identity) for identity, file in changed.items() for c in file.commits],
         )
-        self._database.execute("COMMIT")
 
 
 def _by_identity(rows: Iterable[bytes]) -> dict[str, File]:
