@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = [
     "NameRefused",
@@ -182,6 +183,8 @@ def expand_tag(tag: str) -> frozenset[str]:
     return frozenset("-".join(single) for single in unfolded)
 
 
+# An entry's names are taken apart wherever it is looked at, a few times in a row.
+@lru_cache(maxsize=1024)
 def parse_wheel_name(name: str) -> WheelName:
     """Take a wheel's file name apart (PEP 427) and refuse those unsafe to publish.
 
