@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from engineroom.store import open_store
+from engineroom.store import open_store, publish
 
 from . import servers
 from .reader import visible
@@ -61,6 +61,18 @@ def test_every_command_of_the_folder_guide_works_in_its_order(tmp_path: Path) ->
     _type(commands, tmp_path)
     assert list((tmp_path / "env").rglob("widget-1.0.dist-info"))
     assert (tmp_path / "wheels-copy" / "simple" / "widget" / "index.html").exists()
+
+
+def test_every_command_of_looking_after_a_store_works_in_its_order(
+    tmp_path: Path,
+) -> None:
+    commands = _commands("look-after-a-store.md")
+    assert len(commands) == 10
+    wheel = make_wheel(tmp_path / "dist")
+    publish(open_store(str(tmp_path / "wheels")), [wheel])
+    _type(commands, tmp_path)
+    for place in ("wheels", "wheels-mirror", "wheels-release"):
+        assert visible(open_store(str(tmp_path / place))) == {wheel.name}
 
 
 def test_every_command_of_the_bucket_guide_works_in_its_order(

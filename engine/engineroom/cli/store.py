@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engineroom.cli import amend, probe, serve, sign
+from engineroom.cli import amend, probe, required, serve, sign, upkeep
 from engineroom.cli.place import add_options, install_line, open_place
 
 if TYPE_CHECKING:
@@ -53,20 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="the full id of the source commit; it gets pages of its own",
     )
-    required = publish.add_mutually_exclusive_group()
-    required.add_argument(
-        "--target",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a target, family or alias that a release with engines must have; may be"
-        " given again. Without it, all that engineroom is built for",
-    )
-    required.add_argument(
-        "--partial",
-        action="store_true",
-        help="let a release have engines for some targets only",
-    )
+    required.add_options(publish)
     publish.add_argument(
         "--dry-run", action="store_true", help="check everything and write nothing"
     )
@@ -92,6 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         _action(actions, "probe", "prove that a place keeps what a store needs of it")
     )
     amend.configure_actions(partial(_action, actions))
+    upkeep.configure_actions(partial(_action, actions))
     serve.configure(
         _action(actions, "serve", "serve a store to installers and to people")
     )
@@ -116,11 +104,8 @@ def _action(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
 def _publish(arguments: argparse.Namespace, render: Render) -> int:
     from pathlib import Path
 
-    from engineroom.platforms.select import select_targets
     from engineroom.store import check_release, publish
 
-    named = [] if arguments.partial else arguments.target or ["all"]
-    required = [target.id for target in select_targets(named)]
     transport = open_place(arguments)
     paths = [Path(wheel) for wheel in arguments.wheels]
     with render.progress("Publishing") as progress:
@@ -130,7 +115,7 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
             attestations=[Path(one) for one in arguments.attestation],
             channel=arguments.channel,
             commit=arguments.commit,
-            check=partial(check_release, required=required),
+            check=partial(check_release, required=required.required_targets(arguments)),
             dry_run=arguments.dry_run,
             sign=sign.signing_of(transport),
             progress=lambda step: progress.update(text=step),
