@@ -193,12 +193,8 @@ class _CountingTransport:
         return call
 
 
-def kill_at_call(inner: Transport, number: int) -> Transport:
-    """Give a transport that ends this process by SIGKILL before its n-th call.
-
-    Reads count too. Right before one call is right after the call before it, with its
-    answer lost. Calls of several threads are under way when it happens, as in life.
-    """
+def act_at_call(inner: Transport, number: int, act: Callable[[], object]) -> Transport:
+    """Give a transport that does something right before its n-th call, reads too."""
     lock = threading.Lock()
     count = 0
 
@@ -207,9 +203,18 @@ def kill_at_call(inner: Transport, number: int) -> Transport:
         with lock:
             count += 1
             if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                act()
 
     return cast("Transport", _CountingTransport(inner, tell))
+
+
+def kill_at_call(inner: Transport, number: int) -> Transport:
+    """Give a transport that ends this process by SIGKILL right before its n-th call.
+
+    That is right after the call before it, with its answer lost. Calls of other threads
+    are under way when it happens, as in life.
+    """
+    return act_at_call(inner, number, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def kill_at_file_event(root: Path, number: int) -> None:

@@ -22,7 +22,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 BUCKET = "wheels"
@@ -93,14 +93,17 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def seaweedfs(folder: Path) -> Iterator[str]:
-    """Run a real S3 server that keeps its objects in a folder; give its endpoint."""
+def seaweedfs(folder: Path, ports: Sequence[int] = ()) -> Iterator[str]:
+    """Run a real S3 server that keeps its objects in a folder; give its endpoint.
+
+    The ports are ten; a server that comes after one that was killed needs the same.
+    """
     listen = [
         f"{part}.port{kind}"
         for part in ("s3", "filer", "master", "volume", "admin")
         for kind in ("", ".grpc")
     ]
-    ports = free_ports(len(listen))
+    ports = ports or free_ports(len(listen))
     command = [
         program("weed"), "mini", f"-dir={folder}", *SEAWEEDFS_FLAGS,
         *(f"-{name}={port}" for name, port in zip(listen, ports)),

@@ -158,6 +158,9 @@ class Bucket:
                 return None
             if error.status == 416:
                 raise BeyondEnd from error
+            # The words that name what is absent may be lost: then it is asked without.
+            if error.status == 404 and not error.server_code and not self.head(key):
+                return None
             raise
         if part and answer["ResponseMetadata"]["HTTPStatusCode"] != 206:
             answer["Body"].close()
