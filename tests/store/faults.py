@@ -56,6 +56,10 @@ class KillingTransport:
         return self._inner.replaces_conditionally
 
     @property
+    def checks_bytes(self) -> bool:
+        return self._inner.checks_bytes
+
+    @property
     def slash_pages(self) -> bool:
         return self._inner.slash_pages
 

@@ -82,6 +82,11 @@ class FolderTransport:
         return True
 
     @property
+    def checks_bytes(self) -> bool:
+        """False: a disk takes what comes."""
+        return False
+
+    @property
     def slash_pages(self) -> bool:
         """False: a file system has folders under such names."""
         return False

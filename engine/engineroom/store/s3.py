@@ -104,6 +104,11 @@ class S3Transport:
         return self.answers.if_match != "ignored"
 
     @property
+    def checks_bytes(self) -> bool:
+        """Whether the server was seen to refuse a body that its MD5 does not fit."""
+        return self.answers.md5 == "checked"
+
+    @property
     def slash_pages(self) -> bool:
         """Whether the server keeps the body of a key that ends in `/`."""
         try:

@@ -160,6 +160,14 @@ class Transport(Protocol):
         ...
 
     @property
+    def checks_bytes(self) -> bool:
+        """Whether it refuses an object whose bytes are not those that were sent.
+
+        Where it does not, what was written is read back.
+        """
+        ...
+
+    @property
     def slash_pages(self) -> bool:
         """Whether a key may end in `/`, as the addresses that installers ask for do."""
         ...
