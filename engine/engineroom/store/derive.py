@@ -124,6 +124,8 @@ def refresh_project(
     """
     transport, name = journal.transport, journal.project
     start = 0 if everything else journal.head_number
+    may_leave = transport.replaces_conditionally and not everything
+    is_last = True
     written: list[str] = []
     while True:
         number = journal.outline.number
@@ -131,7 +133,7 @@ def refresh_project(
         if channel in journal.outline.channels:
             changed.update(channel_pages(journal, channel))
         for batch in _batches(changed, _BATCH_PAGES):
-            written.extend(_bring_up(journal, batch))
+            is_last &= _bring_up(journal, batch, written, may_leave=may_leave)
             journal.forget(_BATCH_PAGES)
         if transport.replaces_conditionally:
             start = number
@@ -141,7 +143,9 @@ def refresh_project(
         if journal.outline.number == number:
             break
     journal.keep_checkpoints()
-    if _bring_head_up(journal, sign):
+    # Else it is for whoever is at work on later entries; should they die, the next one
+    # begins from the head there is.
+    if is_last and _bring_head_up(journal, sign):
         written.append(keys.head(name))
     return tuple(written)
 
@@ -329,32 +333,50 @@ def _batches(wanted: dict[str, Make], size: int) -> Iterator[dict[str, Make]]:
         yield batch
 
 
-def _bring_up(journal: Journal, wanted: dict[str, Make]) -> list[str]:
+def _bring_up(
+    journal: Journal, wanted: dict[str, Make], written: list[str], *, may_leave: bool
+) -> bool:
     """Bring pages up to where the journal was read to, or further.
 
     A page is replaced only by one made from the same entry or a later one. So it never
     goes back, and a publisher is done when its own entry is on the page, however many
     others come after it.
+
+    Args:
+        journal: the journal.
+        wanted: pages, each with what makes it.
+        written: takes the keys of what had to be written.
+        may_leave: leave a page that was made from a later entry as it is; otherwise
+            read on to that entry, and compare.
+
+    Returns:
+        False when a page was left to somebody who is further on.
     """
     transport = journal.transport
-    written: list[str] = []
     left: list[str] = list(wanted)
+    is_last = True
     with ThreadPoolExecutor(transport.parallel) as pool:
         while left:
             found = dict(zip(left, pool.map(transport.get, left)))
-            made = {key: wanted[key]() for key in left}
             end = journal.outline.number
-            ahead = [key for key in left if _number(found[key]) > end]
+            ahead = {
+                key: number for key in left if (number := _number(found[key])) > end
+            }
             if ahead:
-                journal.read_on()
-                check_reach(ahead[0], _number(found[ahead[0]]), journal)
-            else:
-                puts = [
-                    pool.submit(_is_put, transport, key, found[key], made[key], written)
-                    for key in left
-                ]
-                left = [key for key, put in zip(left, puts) if not put.result()]
-    return written
+                key, number = max(ahead.items(), key=lambda item: item[1])
+                entry = keys.journal_entry(journal.project, number)
+                if not may_leave or transport.size(entry) is None:
+                    journal.read_on()
+                    check_reach(key, number, journal)
+                    continue
+                is_last = False
+                left = [key for key in left if key not in ahead]
+            puts = [
+                pool.submit(_is_put, transport, key, found[key], wanted[key](), written)
+                for key in left
+            ]
+            left = [key for key, put in zip(left, puts) if not put.result()]
+    return is_last
 
 
 def _bring_head_up(journal: Journal, sign: Sign) -> bool:
