@@ -68,6 +68,7 @@ def test_publishing_tells_programs_everything(tmp_path: Path) -> None:
     assert value["format"] == 1
     assert value["store"] == str(store)
     assert value["index_url"] == f"{store.as_uri()}/simple/"
+
     assert value["is_new_store"]
     assert value["projects"][0]["project"] == "widget"
     assert value["projects"][0]["journal"] == 1
@@ -77,6 +78,14 @@ def test_publishing_tells_programs_everything(tmp_path: Path) -> None:
     assert file["engines"][0]["target"] == "linux-musl-arm64"
     known = in_json(*words)["projects"][0]["known"]
     assert known == [file]
+
+
+def test_a_channels_wheels_are_installed_from_its_own_index(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    wheel = make_wheel(tmp_path, version="1.0.dev1")
+    done = engineroom("publish", wheel, "--channel", "nightly", "--store", store)
+    index_url = f"{store.as_uri()}/channels/nightly/simple/"
+    assert done.stdout.splitlines()[-1] == f"pip install --index-url {index_url} widget"
 
 
 def musl_wheels(folder: Path, *, tag: str = "musllinux_1_2_{}") -> list[Path]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from engineroom.store import Transport
 
-__all__ = ["add_options", "install_line", "open_place"]
+__all__ = ["add_options", "index_of", "install_line", "open_place"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +53,17 @@ def open_place(arguments: argparse.Namespace) -> Transport:
     )
 
 
-def install_line(transport: Transport, projects: Iterable[str]) -> str:
-    """Give what to type to install projects straight from a place."""
-    names, index = tuple(projects), transport.index_url
+def index_of(transport: Transport, channel: str) -> str:
+    """Give the address of a channel's index, straight at a place."""
+    from engineroom.store import keys
+
+    top = transport.index_url.removesuffix("simple/")
+    return f"{top}{keys.channel_root(channel)}simple/"
+
+
+def install_line(transport: Transport, projects: Iterable[str], channel: str) -> str:
+    """Give what to type to install projects of a channel straight from a place."""
+    names, index = tuple(projects), index_of(transport, channel)
     if index.startswith("file:") or transport.slash_pages:
         return f"pip install --index-url {index} {' '.join(names)}"
     # This server has nothing under the addresses that an index must have.

@@ -10,14 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engineroom.cli import amend, probe, required, serve, sign, upkeep
-from engineroom.cli.place import add_options, install_line, open_place
+from engineroom.cli.place import add_options, index_of, install_line, open_place
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
     from engineroom.cli.render import Render
-    from engineroom.store import File, Outline, Published, Repair, Transport
+    from engineroom.store import File, Outline, Published, Repair
 
 __all__ = ["HELP", "configure", "run"]
 
@@ -123,10 +123,14 @@ def _publish(arguments: argparse.Namespace, render: Render) -> int:
     if arguments.json:
         value = _published_json(published)
         value["store"] = transport.address
-        value["index_url"] = transport.index_url
+        value["index_url"] = index_of(transport, arguments.channel)
         render.json(value)
         return 0
-    _print_published(published, transport, render)
+    _print_published(published, render)
+    if not published.is_dry_run:
+        names = (commit.project for commit in published.commits)
+        render.line()
+        render.line(install_line(transport, names, arguments.channel))
     return 0
 
 
@@ -274,9 +278,7 @@ def _repair(arguments: argparse.Namespace, render: Render) -> int:
     return _EXIT_STORE if outcome.problems else 0
 
 
-def _print_published(
-    published: Published, transport: Transport, render: Render
-) -> None:
+def _print_published(published: Published, render: Render) -> None:
     new = "would publish" if published.is_dry_run else "published"
     render.table(
         ("file", "bytes", "sha256 begins", "state"),
@@ -292,8 +294,6 @@ def _print_published(
         return
     if not any(commit.new for commit in published.commits):
         render.line("Nothing new: the same bytes were published before.")
-    render.line()
-    render.line(install_line(transport, (c.project for c in published.commits)))
 
 
 def _published_json(published: Published) -> dict[str, Any]:
