@@ -104,8 +104,8 @@ def serve(root: Path) -> Iterator[tuple[str, int]]:
     server = subprocess.Popen(
         [*words, "--port", "0", "--quiet", "--json"], stdout=subprocess.PIPE
     )
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
         text = b""
         while True:
             line = server.stdout.readline()
