@@ -402,6 +402,15 @@ def test_repair_names_a_gap_and_a_page_without_journal_and_mends_the_rest(
     assert visible(root, "gadget") == {"gadget-1.0-py3-none-any.whl"}
 
 
+def test_a_folder_that_no_project_can_have_is_not_taken_for_one(
+    tmp_path: Path, root: Path
+) -> None:
+    publish(FolderTransport(root), [make_wheel(tmp_path)])
+    (root / "journal" / "a b").mkdir()
+    publish(FolderTransport(root), [make_wheel(tmp_path, project="gadget")])
+    assert listed(root) == {"gadget", "widget"}
+
+
 def test_a_missing_project_is_named_with_those_there_are(
     transport: Transport, tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def list_projects(transport: Transport, known: Iterable[str] = ()) -> tuple[str,
     known = frozenset(known)
     return tuple(
         name
-        for name in sorted(transport.folders(keys.JOURNALS))
+        for name in sorted(filter(keys.is_safe, transport.folders(keys.JOURNALS)))
         # A publisher killed before its first commit may leave an empty folder.
         if name in known or transport.size(keys.journal_entry(name, 1)) is not None
     )

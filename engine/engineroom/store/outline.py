@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from engineroom.store import keys
-from engineroom.store.document import FORMAT, Reader, encode
+from engineroom.store.document import FORMAT, Reader, encode_tightly
 from engineroom.store.entry import (
     File,
     admit,
@@ -153,7 +153,7 @@ class Outline:
             "updated": self.updated,
             "versions": self.versions,
         }
-        return encode(value)
+        return encode_tightly(value)
 
     @classmethod
     def decode(cls, key: str, data: bytes, identity: Identity, project: str) -> Outline:
