@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from engineroom.store import Transport
     from engineroom.store.transport import Stored
 
+ENTRIES = 9 * CHECKPOINT_ENTRIES + 5
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -138,10 +139,10 @@ def test_a_source_commits_id_is_whole(tmp_path: Path, commit: str) -> None:
 
 @pytest.fixture
 def long_store(tmp_path: Path) -> FolderTransport:
-    """Give a store whose journal has passed three checkpoints."""
+    """Give a store whose journal has passed many checkpoints, and its window's end."""
     transport = FolderTransport(tmp_path / "store")
     publish(transport, [make_wheel(tmp_path)])
-    grow(transport, 3 * CHECKPOINT_ENTRIES + 5)
+    grow(transport, ENTRIES)
     return transport
 
 
@@ -183,7 +184,7 @@ def test_a_window_shows_the_newest_versions_and_release_shows_all(
     assert visible(long_store) == {"widget-1.0-py3-none-any.whl"}
     outline = Journal(long_store, read_store(long_store), "widget").read_on()
     assert len(outline.files) == WINDOW_VERSIONS + 1
-    assert outline.file_count == 3 * CHECKPOINT_ENTRIES + 6
+    assert outline.file_count == ENTRIES + 1
 
 
 def test_a_version_beyond_the_window_is_still_known_by_name(
