@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from engineroom.cli.place import open_place
 from engineroom.cli.sign import signing_of
+from engineroom.cli.store_answers import FORMAT
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["configure_actions"]
 
-_FORMAT = 1
 
 _ACTIONS = {
     "yank": "advise against a version: installers take it only where it is pinned",
@@ -108,7 +108,7 @@ def _print_amended(amended: Amended, render: Render) -> None:
 
 def _amended_json(amended: Amended) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "dry_run": amended.is_dry_run,
         "project": amended.project,
         "action": amended.action,

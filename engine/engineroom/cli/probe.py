@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from engineroom.cli.place import open_place
+from engineroom.cli.store_answers import EXIT_STORE, FORMAT
 
 if TYPE_CHECKING:
     import argparse
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["configure"]
 
-_FORMAT = 1
-_EXIT_STORE = 6
 
 # Signed requests hold for a quarter of an hour; a minute apart is worth a word.
 _CLOCK_SECONDS = 60.0
@@ -44,14 +43,14 @@ def _probe(arguments: argparse.Namespace, render: Render) -> int:
     if arguments.json:
         value = asdict(found)
         value.update(
-            format=_FORMAT, store=transport.address, fit_for_publishing=found.is_fit
+            format=FORMAT, store=transport.address, fit_for_publishing=found.is_fit
         )
         render.json(value)
     else:
         render.table(("question", "answer", "what it means"), list(_rows(found)))
         verdict = "is fit" if found.is_fit else "is not fit"
         render.line(f"{transport.address} {verdict} for several publishers at once.")
-    return 0 if found.is_fit else _EXIT_STORE
+    return 0 if found.is_fit else EXIT_STORE
 
 
 def _rows(found: Probe) -> Iterator[tuple[str, str, str]]:

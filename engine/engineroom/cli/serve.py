@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engineroom.cli.place import open_place
+from engineroom.cli.store_answers import FORMAT
 
 if TYPE_CHECKING:
     import argparse
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from engineroom.store.serve.run import Address
 
 __all__ = ["configure", "run"]
-
-_FORMAT = 1
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace, render: Render) -> int:
     def ready(address: Address) -> None:
         if arguments.json:
             value = {
-                "format": _FORMAT,
+                "format": FORMAT,
                 "store": transport.address,
                 "url": address.url,
                 "index_url": address.index_url,

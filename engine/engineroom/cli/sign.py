@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from engineroom.cli.place import add_options, open_place
+from engineroom.cli.store_answers import EXIT_STORE, FORMAT, problem_items
 
 if TYPE_CHECKING:
     import argparse
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["configure_actions", "signing_of"]
 
-_FORMAT = 1
-_EXIT_STORE = 6
 _UNITS_SECONDS = {"d": 86_400.0, "h": 3_600.0}
 _DAYS_MAX = 366
 
@@ -213,7 +212,7 @@ def _new(arguments: argparse.Namespace, render: Render) -> int:
     if arguments.json:
         render.json(
             {
-                "format": _FORMAT,
+                "format": FORMAT,
                 "file": os.path.abspath(arguments.file),
                 "key_id": signer.key_id,
                 "pin": pin,
@@ -332,7 +331,7 @@ def _keys_json(made: KeySet) -> dict[str, Any]:
     from engineroom.store.trust import show_public
 
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "store_id": made.store,
         "number": made.number,
         "time": made.time,
@@ -402,12 +401,12 @@ def _sign(arguments: argparse.Namespace, render: Render) -> int:
         render.json(_sign_json(outcome, transport.address, arguments.dry_run))
     else:
         _print_signed(outcome, arguments.dry_run, render)
-    return _EXIT_STORE if outcome.problems else 0
+    return EXIT_STORE if outcome.problems else 0
 
 
 def _sign_json(outcome: Renewals, address: str, dry_run: bool) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "store": address,
         "dry_run": dry_run,
         "heads": [
@@ -419,15 +418,7 @@ def _sign_json(outcome: Renewals, address: str, dry_run: bool) -> dict[str, Any]
             }
             for one in outcome.renewals
         ],
-        "problems": [
-            {
-                "code": problem.code,
-                "class": type(problem).__name__,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for problem in outcome.problems
-        ],
+        "problems": problem_items(outcome.problems),
     }
 
 

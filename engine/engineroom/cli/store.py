@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engineroom.cli import amend, probe, required, serve, sign, upkeep
 from engineroom.cli.place import add_options, index_of, install_line, open_place
+from engineroom.cli.store_answers import EXIT_STORE, FORMAT, problem_items
 
 if TYPE_CHECKING:
     import argparse
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["HELP", "configure", "run"]
 
 HELP = "publish wheels to an artifact store and look after it"
-
-_FORMAT = 1
-_EXIT_STORE = 6
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -144,7 +142,7 @@ def _init(arguments: argparse.Namespace, render: Render) -> int:
     if arguments.json:
         render.json(
             {
-                "format": _FORMAT,
+                "format": FORMAT,
                 "store": transport.address,
                 "id": identity.store,
                 "created": identity.created,
@@ -168,7 +166,7 @@ def _ls(arguments: argparse.Namespace, render: Render) -> int:
     ]
     if arguments.json:
         value = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "store": transport.address,
             "id": identity.store,
             "projects": [_project_json(project) for project in projects],
@@ -209,7 +207,7 @@ def _show(arguments: argparse.Namespace, render: Render) -> int:
     if arguments.json:
         render.json(
             {
-                "format": _FORMAT,
+                "format": FORMAT,
                 "store": transport.address,
                 "project": name,
                 "journal": project.number,
@@ -275,7 +273,7 @@ def _repair(arguments: argparse.Namespace, render: Render) -> int:
             f"projects: {len(outcome.projects)}, pages written again:"
             f" {len(outcome.pages)}, problems left: {len(outcome.problems)}"
         )
-    return _EXIT_STORE if outcome.problems else 0
+    return EXIT_STORE if outcome.problems else 0
 
 
 def _print_published(published: Published, render: Render) -> None:
@@ -301,7 +299,7 @@ def _published_json(published: Published) -> dict[str, Any]:
         return [_file_json(file) for file in files]
 
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "dry_run": published.is_dry_run,
         "is_new_store": published.is_new_store,
         "projects": [
@@ -361,18 +359,10 @@ def _file_json(file: File) -> dict[str, Any]:
 
 def _repair_json(outcome: Repair, address: str) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "store": address,
         "projects": list(outcome.projects),
         "pages": list(outcome.pages),
         "removed": list(outcome.removed),
-        "problems": [
-            {
-                "code": problem.code,
-                "class": type(problem).__name__,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for problem in outcome.problems
-        ],
+        "problems": problem_items(outcome.problems),
     }

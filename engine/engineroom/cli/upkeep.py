@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from engineroom.cli import required, sign
 from engineroom.cli.place import open_place
 from engineroom.cli.render import visible
+from engineroom.cli.store_answers import EXIT_STORE, FORMAT, problem_items
 
 if TYPE_CHECKING:
     import argparse
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from engineroom.store.verify import Finding, Verification
 
 __all__ = ["configure_actions"]
-
-_FORMAT = 1
-_EXIT_STORE = 6
 
 
 def configure_actions(action: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -164,7 +162,7 @@ def _verify(arguments: argparse.Namespace, render: Render) -> int:
         render.json(_verification_json(outcome, transport.address))
     else:
         _print_verification(outcome, render)
-    return _EXIT_STORE if outcome.is_damaged else 0
+    return EXIT_STORE if outcome.is_damaged else 0
 
 
 def _open_other(
@@ -212,7 +210,7 @@ def _print_verification(outcome: Verification, render: Render) -> None:
 
 def _verification_json(outcome: Verification, address: str) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "store": address,
         "id": outcome.store,
         "full": outcome.is_full,
@@ -294,7 +292,7 @@ def _collection_json(outcome: Collection, address: str) -> dict[str, Any]:
         return [{"key": e.key, "size_bytes": e.size_bytes} for e in entries]
 
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "store": address,
         "dry_run": outcome.is_dry_run,
         "candidates": items(outcome.candidates),
@@ -336,12 +334,12 @@ def _mirror(arguments: argparse.Namespace, render: Render) -> int:
         )
         if outcome.is_dry_run:
             render.line("Dry run: this is what is lacking; nothing was written.")
-    return _EXIT_STORE if outcome.problems else 0
+    return EXIT_STORE if outcome.problems else 0
 
 
 def _mirrored_json(outcome: Mirrored, address: str) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "mirror": address,
         "id": outcome.store,
         "dry_run": outcome.is_dry_run,
@@ -350,15 +348,7 @@ def _mirrored_json(outcome: Mirrored, address: str) -> dict[str, Any]:
         "blobs": outcome.blobs,
         "size_bytes": outcome.size_bytes,
         "pages": outcome.pages,
-        "problems": [
-            {
-                "code": problem.code,
-                "class": type(problem).__name__,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for problem in outcome.problems
-        ],
+        "problems": problem_items(outcome.problems),
     }
 
 
@@ -403,7 +393,7 @@ def _promote(arguments: argparse.Namespace, render: Render) -> int:
 
 def _promoted_json(published: Published, channel: str, address: str) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "store": address,
         "channel": channel,
         "dry_run": published.is_dry_run,
