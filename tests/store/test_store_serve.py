@@ -7,7 +7,10 @@ import hashlib
 import json
 import socket
 import time
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -410,3 +413,20 @@ def test_a_page_published_while_serving_is_there_a_second_later(
             answer = server.ask("/simple/widget/", known)
         assert b"widget-1.1" in answer.body
         assert time.monotonic() < published + 5
+
+
+def test_the_answers_on_one_connection_follow_each_other_at_once(
+    server: Served,
+) -> None:
+    """Not after the 40 ms for which a system may hold back what acknowledges them."""
+    address = urlsplit(server.listens_at)
+    taken: list[float] = []
+    with closing(HTTPConnection(address.hostname or "", server.port)) as connection:
+        for _ in range(20):
+            start = time.perf_counter()
+            connection.request("GET", "/simple/widget/")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            answer.read()
+            taken.append(time.perf_counter() - start)
+    assert min(taken[1:]) < 0.030

@@ -115,6 +115,9 @@ def _listening(host: str, port: int) -> Generator[socket.socket, None, None]:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ServeAddressUnusable(host, port, reason) from error
+    # Connections inherit it. asyncio sets it by itself only where it has opened the
+    # socket; without it the body of each answer waits 40 ms for the client's receipt.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener
 
