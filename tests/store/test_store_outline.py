@@ -198,6 +198,17 @@ def test_a_version_beyond_the_window_is_still_known_by_name(
     assert [file.version for file in amended.files] == ["0.2"]
 
 
+def test_a_lost_checkpoint_is_made_again(long_store: FolderTransport) -> None:
+    repair(long_store)
+    folder = long_store.root / "checkpoints" / "widget"
+    before = tree(folder)
+    for path in folder.iterdir():
+        path.unlink()
+    assert len(repair(long_store).pages) == 1
+    assert tree(folder).items() <= before.items()
+    assert len(tree(folder)) == 1
+
+
 def test_a_spoiled_checkpoint_is_made_again(
     long_store: FolderTransport,
 ) -> None:

@@ -21,7 +21,12 @@ from engineroom.store.derive import (
 )
 from engineroom.store.entry import File, admit, blobs_of
 from engineroom.store.identity import read_store
-from engineroom.store.journal import Journal, Project, replay
+from engineroom.store.journal import (
+    CHECKPOINT_ENTRIES,
+    Journal,
+    Project,
+    replay,
+)
 from engineroom.store.outline import Outline
 from engineroom.store.pages import built_from
 from engineroom.store.transport import BytesBody
@@ -96,16 +101,18 @@ def _read(
 ) -> Project:
     """Read a journal from its start; mend checkpoints that do not follow from it."""
     checkpoints = set(transport.list(keys.checkpoint_folder(name)))
+    entries = sum(1 for _ in transport.list(keys.journal_folder(name)))
+    # Publishers start from this one.
+    checkpoints.add(keys.checkpoint(name, entries - entries % CHECKPOINT_ENTRIES))
     outline = Outline(name)
     files: dict[str, File] = {}
     for entry in replay(transport, identity, name, outline):
         admit(keys.journal_entry(name, entry.number), entry, files)
         key = keys.checkpoint(name, entry.number)
         if key in checkpoints:
-            checkpoints.discard(key)
             stored = transport.get(key)
             wanted = outline.encode(identity)
-            if stored is not None and stored.data != wanted:
+            if stored is None or stored.data != wanted:
                 transport.delete(key)
                 transport.put_if_absent(key, BytesBody(wanted))
                 written.append(key)
