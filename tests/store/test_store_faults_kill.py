@@ -131,7 +131,6 @@ ACTS = {
 PLACES = [
     *(("folder", name) for name in ACTS),
     *(("seaweedfs", name) for name in list(ACTS)[:3]),
-    ("moto", "first publish"),
 ]
 
 

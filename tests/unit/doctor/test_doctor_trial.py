@@ -8,9 +8,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import engineroom
 
 EXAMINE = """
 import json, sys
@@ -177,16 +180,20 @@ def test_the_child_has_this_process_s_settings_and_import_path(
     examine, make_engine, tmp_path
 ):
     """Set here, and not in the environment that this process was started with."""
-    cffi = Path(sys.modules["_cffi_backend"].__file__)
+    cffi = Path(import_module("_cffi_backend").__file__)
+    package = Path(engineroom.__file__).parent
     engine = make_engine(build_id="mine")
     before = f"""
     import os
     os.environ["ENGINEROOM_ENGINE_SQLITE"] = {str(engine)!r}
-    sys.path = [entry for entry in sys.path if entry != {str(cffi.parent)!r}]
-    sys.path.insert(0, "cffi here")
+    hidden = {str(cffi.parent)!r}, {str(package.parent)!r}
+    sys.path = [entry for entry in sys.path if entry not in hidden]
+    sys.path.insert(0, "both here")
     """
-    (tmp_path / "cffi here").mkdir()
-    (tmp_path / "cffi here" / cffi.name).symlink_to(cffi)
+    here = tmp_path / "both here"
+    here.mkdir()
+    for path in (cffi, package):
+        (here / path.name).symlink_to(path)
     report = examine(before=textwrap.dedent(before))
     assert (report["trial"]["outcome"], report["trial"]["path"]) == (
         "loaded",
