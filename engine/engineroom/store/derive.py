@@ -195,12 +195,15 @@ def commit_pages(journal: Journal, commit: str) -> dict[str, Make]:
 def head_document(journal: Journal) -> dict[str, Any]:
     """Make the statement of where a journal ends and what its pages are."""
     outline = journal.outline
-    hashes = {
-        key: hashlib.sha256(make()).hexdigest()
-        for channel in outline.channels
-        for key, make in channel_pages(journal, channel).items()
-        if not key.endswith("/")
-    }
+    hashes: dict[str, str] = {}
+    for name, channel in outline.channels.items():
+        for key, make in channel_pages(journal, name).items():
+            # A page's entry tells all of it: what changes a page moves that on.
+            number, sha256 = journal.hashes.get(key, (0, ""))
+            if number != channel.place.number:
+                sha256 = hashlib.sha256(make()).hexdigest()
+            if not key.endswith("/"):
+                hashes[key] = sha256
     return project_head(
         journal.identity.store,
         journal.project,
@@ -371,12 +374,22 @@ def _bring_up(
                     continue
                 is_last = False
                 left = [key for key in left if key not in ahead]
+            made = {key: wanted[key]() for key in left}
             puts = [
-                pool.submit(_is_put, transport, key, found[key], wanted[key](), written)
+                pool.submit(_is_put, transport, key, found[key], made[key], written)
                 for key in left
             ]
             left = [key for key, put in zip(left, puts) if not put.result()]
+            _note_hashes(journal, made)
     return is_last
+
+
+def _note_hashes(journal: Journal, made: dict[str, bytes]) -> None:
+    """Note what a head will state of pages, so that it need not make them again."""
+    for key, page in made.items():
+        if not key.startswith(keys.COMMITS):
+            sha256 = hashlib.sha256(page).hexdigest()
+            journal.hashes[key] = pages.built_from(page), sha256
 
 
 def _bring_head_up(journal: Journal, sign: Sign) -> bool:

@@ -83,6 +83,8 @@ class Journal:
     Attributes:
         outline: the state at the last entry read.
         head: the head as it was before the first entry was read.
+        hashes: by key, of pages made from this journal, the number of the entry that
+            each was made from and its sha256.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Journal:
         self.outline = outline or Outline(project)
         self._entries: dict[int, Entry] = {}
         self.head: Stored | None = None
+        self.hashes: dict[str, tuple[int, str]] = {}
         self._has_begun = outline is not None
         self._passed: tuple[int, bytes] | None = None
 
@@ -166,8 +169,7 @@ class Journal:
         numbers = self.outline.commits[commit]
         versions = {v for number in numbers for v in self.entry(number).version_keys}
         last = max(self.outline.versions[version][-1] for version in versions)
-        place = Place(last, self.entry(last).sha256)
-        return max(place, self.outline.status_place, key=lambda one: one.number)
+        return self.outline.later_than_status(Place(last, self.entry(last).sha256))
 
     def forget(self, more_than: int) -> None:
         """Let go of entries kept at hand, when they are more than a number."""
@@ -260,9 +262,7 @@ class Journal:
         stored = self.transport.get(key)
         if stored is None:
             return None
-        entry = decode_entry(key, stored.data, self.identity, self.project)
-        if entry.number != number:
-            raise StoreDamaged(key, f"it says it is number {entry.number}")
+        entry = _decode(key, stored, self.identity, self.project, number)
         self._entries[number] = entry
         return entry
 
@@ -295,21 +295,17 @@ def replay(
                 if stored is None:
                     return
                 number += 1
-                yield _take(key, stored, identity, name, number, outline)
+                entry = _decode(key, stored, identity, name, number)
+                _follow(outline, entry)
+                yield entry
 
 
-def _take(
-    key: str,
-    stored: Stored,
-    identity: Identity,
-    name: str,
-    number: int,
-    outline: Outline,
+def _decode(
+    key: str, stored: Stored, identity: Identity, project: str, number: int
 ) -> Entry:
-    entry = decode_entry(key, stored.data, identity, name)
+    entry = decode_entry(key, stored.data, identity, project)
     if entry.number != number:
         raise StoreDamaged(key, f"it says it is number {entry.number}")
-    _follow(outline, entry)
     return entry
 
 

@@ -110,6 +110,10 @@ class Outline:
             if file.is_offered and self._is_in(file, channel)
         )
 
+    def later_than_status(self, place: Place) -> Place:
+        """Give the later of a place and the one that set the project's status."""
+        return max(place, self.status_place, key=lambda one: one.number)
+
     def read_on(self, key: str, entry: Entry) -> None:
         """Take in the next entry.
 

@@ -98,8 +98,7 @@ class Replay(Journal):
         [sha256] = self._database.execute(
             "SELECT sha256 FROM entries WHERE number = ?", (last,)
         ).fetchone()
-        place = Place(last, sha256)
-        return max(place, self.outline.status_place, key=lambda one: one.number)
+        return self.outline.later_than_status(Place(last, sha256))
 
     def close(self) -> None:
         """Let go of the files."""
