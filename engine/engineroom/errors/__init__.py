@@ -74,6 +74,8 @@ words.
 The base and PEP 249's classes are here; the rest lies in one file for each area and is
 imported when a name of it is first used, because seventy classes cost a fifth of the
 time to a first answer, there are more than that, and most programs never see one.
+The file is long because every name stands in it twice: once for type checkers, which
+follow no table, and once for what imports it when the program runs.
 """
 
 from __future__ import annotations

@@ -112,8 +112,6 @@ def amend(
         if dry_run:
             return Amended(name, action, number, files, (), is_dry_run=True)
         entry = Entry(
-            number=number,
-            previous=journal.outline.place.sha256,
             action=action,
             publish_id=publish_id,
             time=utc_text(clock()),

@@ -115,12 +115,12 @@ class Entry:
     """One commit.
 
     Attributes:
-        number: its place in the journal, from 1.
-        previous: the hash of the entry before it; empty for the first.
         action: one of `ACTIONS`.
         publish_id: random, so that a publisher knows its own entry when it meets it.
         time: when it was made, as UTC text.
         tool: what made it.
+        number: its place in the journal, from 1; 0 before it has one.
+        previous: the hash of the entry before it; empty for the first.
         files: what a publish brings; nothing for other actions.
         names: the names of all files it is about; none means the whole project.
         channel: where a publish shows its files; empty for other actions.
@@ -129,12 +129,12 @@ class Entry:
         sha256: the hash of its bytes; empty before it has any.
     """
 
-    number: int
-    previous: str
     action: str
     publish_id: str
     time: str
     tool: str
+    number: int = 0
+    previous: str = ""
     files: tuple[File, ...] = ()
     names: tuple[str, ...] = ()
     channel: str = ""

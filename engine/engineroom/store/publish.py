@@ -387,8 +387,6 @@ def _commit(
             return plan
         now = utc_text(clock())
         entry = Entry(
-            number=plan.number,
-            previous=journal.outline.place.sha256,
             action=PUBLISH,
             publish_id=publish_id,
             time=now,
