@@ -111,6 +111,7 @@ def errors_page() -> str:
             "",
             summary,
             f"A kind of {bases}.",
+            *_fault(kind),
             *_sqlstates(kind),
             *_link(kind),
             "",
@@ -121,10 +122,37 @@ def errors_page() -> str:
         "Errors",
         "Every exception has a code that never gets a second meaning.",
         "Catch the class, read the attributes, quote the code.",
-        "Every one of them has `code`, `message` and `hint`.",
+        "Every one of them has `code`, `message` and `hint`, and tells what can be done"
+        " about it by `fault`, `retryable`, `sent_to_server` and `poisons_connection`,"
+        " which [another page](../concepts/errors.md) explains.",
         "`engineroom explain CODE` prints what is known of a code, without a browser.",
         "",
         *lines[:-1],
+    )
+
+
+def faults_page() -> str:
+    """Return the reference page of what is decided for each class of errors."""
+    faults = import_module("engineroom.errors.faults")
+    return _page(
+        "Faults",
+        "What each error says of itself; [the words](../concepts/errors.md) are"
+        " explained elsewhere.",
+        "A class that is not here is decided by the nearest above it that is.",
+        "",
+        *_table(
+            ("Fault", "Again?", "Connection", "Classes", "Why"),
+            [
+                (
+                    f"`{row.word}`",
+                    "may succeed" if row.is_retryable else "no",
+                    "is spent" if row.is_poison else "stays",
+                    ", ".join(f"`{name}`" for name in row.names),
+                    row.why,
+                )
+                for row in faults.ROWS
+            ],
+        ),
     )
 
 
@@ -219,6 +247,7 @@ GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("engine/engineroom/platforms/rows.py", rows),
     ("docs/reference/platforms.md", platforms_page),
     ("docs/reference/errors.md", errors_page),
+    ("docs/reference/faults.md", faults_page),
     ("docs/reference/cli.md", cli_page),
     ("docs/reference/settings.md", settings_page),
     ("docs/reference/verdicts.md", verdicts_page),
@@ -308,6 +337,18 @@ def _sqlstates(kind: type[Error]) -> list[str]:
         return []
     listed = ", ".join(f"`{state}`" for state in states)
     return [f"SQLSTATE {listed}{' and what begins so' if len(states[0]) < 5 else ''}."]
+
+
+def _fault(kind: type[Error]) -> list[str]:
+    """Return what the page says can be done, of errors of connections and queries."""
+    fault = import_module("engineroom.errors.faults").fault_of(kind)
+    if not fault.word:
+        return []
+    again = (
+        "may succeed when made again" if fault.is_retryable else "not to be repeated"
+    )
+    spent = "; the connection is spent" if fault.is_poison else ""
+    return [f"Fault `{fault.word}`: {again}{spent}."]
 
 
 def _link(kind: type[Error]) -> list[str]:

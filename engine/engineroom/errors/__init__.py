@@ -11,7 +11,10 @@
         │   │   └── SettingError         ER1200
         │   ├── MissingExtra             ER1002  also an ImportError
         │   ├── ConnectionClosed         ER2301
-        │   └── CursorClosed             ER2302
+        │   ├── CursorClosed             ER2302
+        │   ├── NotConnected             ER2601  a client, see client.py
+        │   │   └── ClientClosed         ER2602
+        │   └── LeaseEnded               ER2609
         ├── DatabaseError                ER2002
         │   ├── DataError                ER2003
         │   │   └── OutOfRange, NotUtf8, NotOfDeclaredType, ValueTooBig
@@ -29,10 +32,15 @@
         │   ├── ConnectionTrouble        ER2105  below OperationalError, as is TimedOut
         │   │   ├── ConnectFailed (AuthenticationFailed, TlsFailed, ...)
         │   │   └── ConnectionLost (AdminShutdown, ...), ProtocolViolation
+        │   ├── a client's own           ER26xx  each below the class it is a kind of
+        │   │   └── WarmUpFailed, WarmUpTimedOut, CredentialsFailed, PoolExhausted,
+        │   │       DeadlineExceeded, StateMoveRefused, StalePlan, OptionRefused
         │   ├── one for each other class of SQLSTATE     ER24xx, see postgres.py
         │   ├── one for each SQLSTATE waited for         ER245x, see sqlstates.py
         │   ├── NotADatabase             ER2104
         │   └── DatabaseCorrupt          ER2214
+        ├── MetricsUnreachable           ER2612
+        ├── MetricsNotUnderstood         ER2613
         ├── TargetError                  ER1100  platforms.toml, target names
         │   ├── UnknownTarget, NoNativeTarget
         │   └── ManifestError            ER1110
@@ -60,11 +68,8 @@
                 ├── WheelRefused         ER3101
                 │   └── WheelNameRefused, WheelBroken, WheelTagWrong, ...
                 ├── FileNameTaken        ER3110
+                ├── FileWithdrawn, ProjectQuarantined, ChannelInvalid, UploadTooOld
                 └── NoPythonAllowed, ReleaseIncomplete, ReleaseUnresolvable
-    ),
-                │   └── WheelNameRefused, WheelBroken, WheelRecordWrong, ...
-                └── FileNameTaken        ER3110
-                    FileWithdrawn, ProjectQuarantined, ChannelInvalid, UploadTooOld
 
 A code is never given to a second meaning: 1xxx load and platform, 2xxx connection
 and query, 3xxx store, publish, fetch and signing. Fields come first and the sentence is
@@ -88,6 +93,19 @@ if TYPE_CHECKING:
     from engineroom.errors.check import CheckNeedsGit as CheckNeedsGit
     from engineroom.errors.check import CheckPathMissing as CheckPathMissing
     from engineroom.errors.check import CheckUnwritable as CheckUnwritable
+    from engineroom.errors.client import ClientClosed as ClientClosed
+    from engineroom.errors.client import CredentialsFailed as CredentialsFailed
+    from engineroom.errors.client import DeadlineExceeded as DeadlineExceeded
+    from engineroom.errors.client import LeaseEnded as LeaseEnded
+    from engineroom.errors.client import MetricsNotUnderstood as MetricsNotUnderstood
+    from engineroom.errors.client import MetricsUnreachable as MetricsUnreachable
+    from engineroom.errors.client import NotConnected as NotConnected
+    from engineroom.errors.client import OptionRefused as OptionRefused
+    from engineroom.errors.client import PoolExhausted as PoolExhausted
+    from engineroom.errors.client import StalePlan as StalePlan
+    from engineroom.errors.client import StateMoveRefused as StateMoveRefused
+    from engineroom.errors.client import WarmUpFailed as WarmUpFailed
+    from engineroom.errors.client import WarmUpTimedOut as WarmUpTimedOut
     from engineroom.errors.engines import AbiMismatch as AbiMismatch
     from engineroom.errors.engines import AndroidUnsupported as AndroidUnsupported
     from engineroom.errors.engines import BackendMismatch as BackendMismatch
@@ -128,6 +146,7 @@ if TYPE_CHECKING:
     from engineroom.errors.engines import TargetExcluded as TargetExcluded
     from engineroom.errors.engines import VersionMismatch as VersionMismatch
     from engineroom.errors.engines import WindowsUnsupported as WindowsUnsupported
+    from engineroom.errors.faults import Fault as Fault
     from engineroom.errors.fetch import DownloadBroken as DownloadBroken
     from engineroom.errors.fetch import DownloadHashWrong as DownloadHashWrong
     from engineroom.errors.fetch import DownloadTruncated as DownloadTruncated
@@ -313,6 +332,21 @@ _AREAS = {
         "CheckNeedsGit",
         "CheckPathMissing",
         "CheckUnwritable",
+    ),
+    "client": (
+        "ClientClosed",
+        "CredentialsFailed",
+        "DeadlineExceeded",
+        "LeaseEnded",
+        "MetricsNotUnderstood",
+        "MetricsUnreachable",
+        "NotConnected",
+        "OptionRefused",
+        "PoolExhausted",
+        "StalePlan",
+        "StateMoveRefused",
+        "WarmUpFailed",
+        "WarmUpTimedOut",
     ),
     "engines": (
         "AbiMismatch",
@@ -671,17 +705,53 @@ class Error(Exception):
         code: stable identifier of the kind of failure, such as `ER2102`.
         message: one sentence, with the value that failed.
         hint: something to do about it, or an empty string.
+        account: what used the time, where that was a client's to measure.
     """
 
     code: ClassVar[str] = "ER2000"
+    account: str = ""
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
 
+    @property
+    def fault(self) -> str:
+        """The kind of failure in a word; `engineroom.errors.faults` has them all."""
+        return self._decided.word
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed without anybody changing anything.
+
+        The call is the statement, or the transaction around it; the connection is a
+        new one where `poisons_connection`.
+        """
+        return self._decided.is_retryable
+
+    @property
+    def sent_to_server(self) -> bool:
+        """Whether a server may have had the statement; False if it surely has not."""
+        return False
+
+    @property
+    def poisons_connection(self) -> bool:
+        """Whether the connection it came over can only be closed."""
+        return self._decided.is_poison
+
+    @property
+    def _decided(self) -> Fault:
+        from engineroom.errors.faults import fault_of
+
+        return fault_of(type(self))
+
     def __str__(self) -> str:
-        text = f"{self.code}: {self.message}"
+        return self._with_advice(f"{self.code}: {self.message}")
+
+    def _with_advice(self, text: str) -> str:
+        if self.account:
+            text = f"{text}\n\ntime: {self.account}"
         return f"{text}\n\nhint: {self.hint}" if self.hint else text
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -712,6 +782,7 @@ class DatabaseError(Error):
         native_code: the backend's own number (SQLite's extended result code), or 0.
         sqlstate: five characters of the SQL standard, or an empty string.
         was_sent: whether the server may have received the statement.
+        attempts: how many attempts of a client ended in this.
         query_position: where in the statement the fault is, in characters from 1.
         line: the line of the statement it is on, from 1.
         column: the character of that line, from 1.
@@ -732,6 +803,7 @@ class DatabaseError(Error):
     code = "ER2002"
     sqlstates: ClassVar[tuple[str, ...]] = ()
     was_sent: bool = False
+    attempts: int = 1
     query_position: int | None = None
     line: int | None = None
     column: int | None = None
@@ -760,6 +832,20 @@ class DatabaseError(Error):
         self.native_code = native_code
         self.sqlstate = sqlstate
 
+    @property
+    def sent_to_server(self) -> bool:
+        """Whether a server may have received the statement; False only if it has not.
+
+        On SQLite there is no server, and it is False.
+        """
+        return self.was_sent
+
+    @property
+    def poisons_connection(self) -> bool:
+        """Whether the connection it came over can only be closed."""
+        # A server ends the connection behind these, whatever the reason.
+        return self.severity in ("FATAL", "PANIC") or super().poisons_connection
+
     def __str__(self) -> str:
         text = f"{self.code}: {self.message}"
         if self.excerpt:
@@ -769,7 +855,7 @@ class DatabaseError(Error):
             text = f"{text}\n\ndetail: {self.detail}"
         if self.context:
             text = f"{text}\n\ncontext: {self.context}"
-        return f"{text}\n\nhint: {self.hint}" if self.hint else text
+        return self._with_advice(text)
 
 
 class DataError(DatabaseError):
