@@ -271,6 +271,8 @@ def make_server_error(
     attempts = len(_attempts(message)) if is_of_connecting(message) else 0
     if attempts > 1 or (attempts == 1 and not sqlstate):
         kind, hint = connect_class(message)
+    elif _is_stale(sqlstate, fields):
+        kind = errors.StalePlan
     elif sqlstate:
         exact = class_of(sqlstate)
         kind = kind if kind and issubclass(kind, exact) else exact
@@ -290,11 +292,22 @@ def make_server_error(
     return error
 
 
+def _is_stale(sqlstate: str, fields: dict[str, str]) -> bool:
+    """Whether what was prepared no longer fits its tables.
+
+    The server says so by the routine, whose name is the same in every language; the
+    engine, which compares the columns of a result with those described, by a state for
+    which there are no fields.
+    """
+    if sqlstate != "0A000":
+        return False
+    return not fields or fields.get("R") == "RevalidateCachedQuery"
+
+
 def _own_hint(
     kind: type[errors.DatabaseError], fields: dict[str, str], text: str
 ) -> str:
-    # The routine's name is the same in every language.
-    if fields.get("R") == "RevalidateCachedQuery":
+    if kind is errors.StalePlan and fields:
         return f"its tables have changed since it was prepared; run it again; {_POOLED}"
     if issubclass(kind, errors.AuthenticationFailed):
         reason, hint = connect_class(text)

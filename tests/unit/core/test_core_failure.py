@@ -253,8 +253,18 @@ def test_an_end_that_came_too_early_is_shown_at_the_end():
 def test_a_changed_table_is_told_in_any_language():
     error = server_error(C="0A000", M="zwischengespeicherter Plan", R="Other")
     assert error.hint == ""
+    assert type(error) is errors.NotSupportedError
     error = server_error(C="0A000", M="Plan", R="RevalidateCachedQuery")
     assert "prepared=off" in error.hint
+    assert type(error) is errors.StalePlan
+
+
+def test_columns_that_changed_while_a_statement_ran_are_told_by_the_engine_itself():
+    message = "The columns of the result changed since the statement was prepared"
+    error = make_error(13, 0, "0A000", -1, message, None, 0, None, True)
+    assert type(error) is errors.StalePlan
+    assert error.sent_to_server
+    assert error.message == message
 
 
 @pytest.mark.parametrize("sqlstate", ["26000", "42P05"])
