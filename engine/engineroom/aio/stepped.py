@@ -257,7 +257,9 @@ class SteppedLine(Line):
 
     def _interrupt(self) -> None:
         if not self._is_done:
-            self._begin_stop(errors.Interrupted("The query was stopped"))
+            stopped = errors.Interrupted("The query was stopped")
+            stopped.was_sent = True
+            self._begin_stop(stopped)
 
     # Time.
 
