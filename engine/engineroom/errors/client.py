@@ -263,7 +263,7 @@ class OptionRefused(ProgrammingError):
 
     Attributes:
         option: the option, such as `max_size`.
-        value: the value.
+        value: the value; an empty text where that does not matter.
         problem: what is wrong with it.
     """
 
@@ -272,7 +272,8 @@ class OptionRefused(ProgrammingError):
     def __init__(
         self, option: str, value: object, problem: str, *, hint: str = ""
     ) -> None:
-        super().__init__(f"The option `{option}` is `{value!r}`: {problem}", hint=hint)
+        given = "" if value == "" else f" is `{value!r}`"
+        super().__init__(f"The option `{option}`{given}: {problem}", hint=hint)
         self.option = option
         self.value = value
         self.problem = problem

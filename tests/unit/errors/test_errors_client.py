@@ -159,6 +159,11 @@ def test_a_deadline_advises_by_what_it_ended_in(doing, hint):
     assert error.account == f"{doing} 4.00 s"
 
 
+def test_an_option_that_is_not_there_is_told_without_its_value():
+    error = errors.OptionRefused("max_sise", "", "there is no such option")
+    assert error.message == "The option `max_sise`: there is no such option"
+
+
 def test_exhaustion_tells_how_to_find_the_lease_when_it_cannot_name_it():
     error = errors.PoolExhausted(
         size=1, in_use=1, waiting=1, waited_seconds=0.5, oldest_seconds=2.0
