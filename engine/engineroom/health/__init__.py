@@ -1,0 +1,11 @@
+"""Whether a client works, told to people, containers and balancers.
+
+What is told comes from a query by the way that all queries go: a check on a side path
+passes while queries fail.
+"""
+
+from __future__ import annotations
+
+from engineroom.health.value import Health, Problem
+
+__all__ = ["Health", "Problem"]
