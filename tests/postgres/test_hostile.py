@@ -432,6 +432,19 @@ def test_an_answer_to_the_wish_for_tls_that_makes_no_sense() -> None:
             engineroom.connect(url)
 
 
+def test_a_server_that_goes_away_while_tls_begins_may_be_asked_again() -> None:
+    def script(talk: Talk) -> None:
+        talk.send(b"S")
+
+    with hostile(script) as server:
+        url = server.url().replace("sslmode=disable", "sslmode=require")
+        with pytest.raises(errors.ConnectFailed, match="SSL") as caught:
+            engineroom.connect(url)
+        assert not isinstance(caught.value, errors.TlsFailed)
+        assert caught.value.fault == "unreachable"
+        assert caught.value.retryable
+
+
 SLOW = """
 import sys
 import engineroom

@@ -38,6 +38,7 @@ _LOGIN = (
     "see whether user and password are right: they come from the URL, PGPASSWORD or "
     "the password file"
 )
+_WENT_AWAY = "see the server's log, and what is between it and here"
 
 _HINTS: dict[type[errors.DatabaseError], str] = {
     errors.InvalidPassword: _LOGIN,
@@ -140,6 +141,10 @@ _REASONS: tuple[tuple[str, type[errors.DatabaseError], str], ...] = (
     ("authentication not supported", errors.AuthenticationFailed, _REFUSED),
     ("without a valid SSL certificate", errors.AuthenticationFailed, ""),
     ("did not request an SSL certificate", errors.AuthenticationFailed, ""),
+    # A server that goes away in the middle of it says nothing about certificates.
+    ("SSL SYSCALL error", errors.ConnectFailed, _WENT_AWAY),
+    ("SSL connection has been closed", errors.ConnectFailed, _WENT_AWAY),
+    ("unexpected eof while reading", errors.ConnectFailed, _WENT_AWAY),
     ("SSL", errors.TlsFailed, ""),
     ("too many clients", errors.TooManyConnections, ""),
     ("the database system is", errors.CannotConnectNow, ""),

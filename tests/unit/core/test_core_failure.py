@@ -315,6 +315,17 @@ AT = 'connection to server at "db" (10.0.0.1), port 5432 failed: '
             errors.TlsFailed,
             "sslrootcert",
         ),
+        (f"{AT}SSL SYSCALL error: EOF detected", errors.ConnectFailed, "log"),
+        (
+            f"{AT}SSL connection has been closed unexpectedly",
+            errors.ConnectFailed,
+            "log",
+        ),
+        (
+            f"{AT}SSL error: unexpected eof while reading",
+            errors.ConnectFailed,
+            "log",
+        ),
         (f"{AT}timeout expired", errors.ConnectTimedOut, "connect_timeout"),
         (
             (
