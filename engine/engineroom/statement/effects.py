@@ -1,0 +1,93 @@
+"""What a statement leaves behind on its connection, and what it does to transactions.
+
+All the statements of a text are looked at. Where it is not certain that nothing is left
+behind, something is: a connection is reset once too often rather than too rarely.
+"""
+
+from __future__ import annotations
+
+from engineroom.statement.names import word_set
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["changes_session", "controls_transaction"]
+
+_TRANSACTION = word_set("abort begin commit end release rollback savepoint start")
+_SESSION_POSTGRES = word_set(
+    "deallocate discard listen load prepare reset set unlisten"
+)
+_SESSION_SQLITE = word_set("attach detach pragma")
+# What SET changes until the transaction ends.
+_OF_TRANSACTION = word_set("constraints local transaction")
+_TEMPORARY = word_set("pg_temp temp temporary")
+_CALLS = word_set("""
+    dblink_connect dblink_connect_u dblink_disconnect load_extension
+    pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all
+    pg_advisory_unlock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
+    set_config setseed
+""")
+
+
+def changes_session(words: list[str], backend: str) -> bool:
+    """Say whether what comes next on the connection may notice that this was run.
+
+    Args:
+        words: the tokens of a text, in lower case.
+        backend: `sqlite` or `postgres`.
+    """
+    if not _CALLS.isdisjoint(words):
+        return True
+    return any(_changes_session(one, backend) for one in _statements(words))
+
+
+def _changes_session(words: list[str], backend: str) -> bool:
+    word, second = words[0], "".join(words[1:2])
+    if backend == "sqlite":
+        is_known = word in _SESSION_SQLITE
+    elif word == "set":
+        is_known = second not in _OF_TRANSACTION
+    elif word == "prepare":
+        is_known = second != "transaction"
+    elif word == "declare":
+        is_known = _has_pair(words, "with", "hold")
+    else:
+        is_known = word in _SESSION_POSTGRES
+    if is_known or _TEMPORARY.isdisjoint(words):
+        return is_known
+    return word == "create" or "into" in words
+
+
+def _has_pair(words: list[str], first: str, second: str) -> bool:
+    return (first, second) in zip(words, words[1:])
+
+
+def controls_transaction(words: list[str]) -> bool:
+    """Say whether a transaction begins, ends, or gets or loses a savepoint.
+
+    Args:
+        words: the tokens of a text, in lower case.
+    """
+    return any(_controls_transaction(one) for one in _statements(words))
+
+
+def _controls_transaction(words: list[str]) -> bool:
+    if words[0] in ("prepare", "set"):
+        return words[1:2] == ["transaction"]
+    return words[0] in _TRANSACTION
+
+
+def _statements(words: list[str]) -> Iterator[list[str]]:
+    """The statements of a text; one that has statements in it goes on to the end."""
+    start = 0
+    for _ in range(words.count(";")):
+        end = words.index(";", start)
+        one = words[start:end]
+        if one[:1] == ["create"] and "begin" in one:
+            break
+        if one:
+            yield one
+        start = end + 1
+    if start < len(words):
+        yield words[start:]
