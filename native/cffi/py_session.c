@@ -76,6 +76,16 @@ static PyObject *session_executescript(PyObject *object, PyObject *sql) {
   return answer(self, status, &error, sql);
 }
 
+/* Takes no lock and enters nothing: it may come while another thread is inside. */
+static PyObject *session_limit(PyObject *object, PyObject *milliseconds) {
+  long long length = PyLong_AsLongLong(milliseconds);
+
+  if (length == -1 && PyErr_Occurred()) return NULL;
+  qe__limit(((qe_session *)object)->connection, length);
+  Py_INCREF(Py_None);
+  return Py_None;
+}
+
 static void session_dealloc(PyObject *object) {
   qe_connection_release(((qe_session *)object)->connection);
   qe__py_free_object(object);
@@ -87,6 +97,8 @@ static PyMethodDef session_methods[] = {
     {"executescript", session_executescript, METH_O, "Run every statement of a text."},
     {"begin", session_begin, METH_NOARGS, "Open a transaction."},
     {"commit", session_commit, METH_NOARGS, "Commit the transaction, if one is open."},
+    {"limit", session_limit, METH_O,
+     "Have every call end within so many milliseconds from now; 0: no more."},
     {"rollback", session_rollback, METH_NOARGS, "Undo the transaction, if any."},
     {NULL, NULL, 0, NULL}};
 

@@ -76,7 +76,10 @@ struct qe_connection {
   bool is_stopping;   /* what it does is to end what it did */
   int64_t timeout_ms; /* the longest wait within one call; 0 for no limit */
   int64_t
-      wait_until_ms;    /* when it ends for the present call; 0 before its first wait */
+      wait_until_ms; /* when it ends for the present call; 0 before its first wait */
+  /* When every call has to have ended, 0 for never, and how long that was when it was
+   * set. Any thread sets them. */
+  _Atomic(int64_t) limit_until_ms, limit_ms;
   qe_bytes diagnostics; /* what the server said with its last refusal */
   int32_t cache_size;   /* idle statements kept at the most */
   int32_t idle_count;

@@ -34,6 +34,9 @@ enum { CONNECT_TIMEOUT_SECONDS = 10 };
 enum { STOP_MS = 5000 };
 /* How long it is given before the first request is repeated. */
 enum { PATIENCE_MS = 100 };
+/* The same once the time is up and nobody waits for an answer any more: it is asked
+ * only because it would else go on for as long as the statement takes. */
+enum { LATE_STOP_MS = 100, LATE_PATIENCE_MS = 20 };
 /* Keywords of libpq that may be given at once, and ours beside them. */
 enum { KEYWORDS_MAX = 64 };
 
@@ -366,8 +369,17 @@ static qe_status command(qe_connection *connection, const char *sql, int64_t siz
   return status;
 }
 
+/* Whether a command may be sent, unless it has been. A rollback always may: it ends
+ * what the limit has come too late for. */
+static qe_status check_limit(const qe_connection *connection, qe_error *error) {
+  return qe__pg_of(connection)->control ? QE_OK : qe__check_limit(connection, error);
+}
+
 qe_status qe__backend_begin(qe_connection *connection, qe_error *error) {
   const char *sql = qe__pg_of(connection)->begin_sql;
+  qe_status status = check_limit(connection, error);
+
+  if (status != QE_OK) return status;
   return command(connection, sql, (int64_t)strlen(sql), NULL, error);
 }
 
@@ -380,6 +392,8 @@ qe_status qe__backend_commit(qe_connection *connection, qe_error *error) {
   if (native->transaction == 'I' && !native->control) {
     return qe__pg_check(connection, error);
   }
+  status = check_limit(connection, error);
+  if (status != QE_OK) return status;
   status = command(connection, "COMMIT", 6, &is_rolled_back, error);
   if (status != QE_OK || !is_rolled_back) return status;
   status = qe__fail(error, QE_ERR_DATABASE,
@@ -401,6 +415,9 @@ qe_status qe__backend_rollback(qe_connection *connection, qe_error *error) {
 
 qe_status qe__backend_script(qe_connection *connection, const char *sql, int64_t size,
                              qe_error *error) {
+  qe_status status = check_limit(connection, error);
+
+  if (status != QE_OK) return status;
   if (memchr(sql, '\0', (size_t)size)) {
     return qe__fail(error, QE_ERR_ENCODING, "The script holds a zero byte");
   }
@@ -477,14 +494,12 @@ static void drain(qe_connection *connection, const qe_pg_exchange *exchange,
   }
 }
 
-/* Asks the server to stop, and takes what it sends until it has. A request that comes
- * before the server has begun with what we sent last has no effect, so it is repeated;
- * but never for what was sent behind it. */
-static bool stop_running(qe_connection *connection) {
+/* Asks the server to stop, and takes what it sends until it has, at most until then. A
+ * request that comes before the server has begun with what we sent last has no effect,
+ * so it is repeated; but never for what was sent behind it. */
+static bool stop_running(qe_connection *connection, int64_t patience, int64_t until) {
   qe_postgres *native = qe__pg_of(connection);
   qe_pg_exchange *head = native->head;
-  int64_t until = qe__now_ms() + STOP_MS;
-  int64_t patience = PATIENCE_MS;
 
   /* Rows that come meanwhile are not wanted, and there may be millions. */
   if (head && head->task == QE_PG_RUN) head->target = NULL;
@@ -504,15 +519,18 @@ static bool stop_running(qe_connection *connection) {
 
 void qe__backend_abort(qe_connection *connection, qe_status reason) {
   qe_postgres *native = qe__pg_of(connection);
-  const char *why = reason == QE_ERR_TIMEOUT
-                        ? "the server did not answer within the timeout"
-                        : "the server did not stop when it was asked to";
 
   if (!native->is_open || connection->is_stopping) return;
   connection->is_stopping = true;
-  if (reason == QE_ERR_TIMEOUT || !stop_running(connection)) {
-    (void)qe__pg_lose(connection, reason == QE_ERR_TIMEOUT ? reason : QE_ERR_CONNECTION,
-                      why, NULL);
+  if (reason == QE_ERR_TIMEOUT) {
+    if (native->head) {
+      (void)stop_running(connection, LATE_PATIENCE_MS, qe__now_ms() + LATE_STOP_MS);
+    }
+    (void)qe__pg_lose(connection, reason,
+                      "the server did not answer within the timeout", NULL);
+  } else if (!stop_running(connection, PATIENCE_MS, qe__end_of(connection, STOP_MS))) {
+    (void)qe__pg_lose(connection, QE_ERR_CONNECTION,
+                      "the server did not stop when it was asked to", NULL);
   }
   qe__pg_let_go(native, native->control);
   native->control = NULL;

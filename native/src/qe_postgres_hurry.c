@@ -64,7 +64,7 @@ bool qe__pg_hurry(qe_connection *connection) {
     return true;
   }
   /* The result came to its end by itself: the request must, too. */
-  until = qe__now_ms() + LATE_MS;
+  until = qe__end_of(connection, LATE_MS);
   while (native->hurry == QE_PG_HURRY_STOPPING && qe__now_ms() < until) {
     step(connection, until - qe__now_ms());
   }

@@ -345,6 +345,7 @@ qe_status qe__backend_run_many(qe_statement *statement, const qe_value *values,
   qe_pg_statement *own = qe__pg_statement_of(statement);
   qe_status status = qe__pg_check(connection, error);
 
+  if (status == QE_OK && !own->exchange) status = qe__check_limit(connection, error);
   if (status == QE_OK && !own->exchange) {
     status = begin_many(statement, is_beginning, error);
   }

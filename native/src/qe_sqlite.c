@@ -5,11 +5,11 @@
  *   mode              "rw" (default: the file must exist), "rwc" (made when missing),
  *                     "ro"
  *   busy_timeout_ms   how long to wait for another connection's lock, default 5000
- *   foreign_keys      "on" (default) or "off"
- *   autocommit        "off" (default) or "on"
- *   transaction       "deferred" (default), "immediate" or "exclusive"
- *   types             "declared" (default) or "stored"
- *   statement_cache   idle statements kept, 0 to 10000, default 128
+ *   limit_ms          how long opening may wait for that lock, if less; 0 (default):
+ * not foreign_keys      "on" (default) or "off" autocommit        "off" (default) or
+ * "on" transaction       "deferred" (default), "immediate" or "exclusive" types
+ * "declared" (default) or "stored" statement_cache   idle statements kept, 0 to 10000,
+ * default 128
  *
  * SQLite is built with SQLITE_THREADSAFE=2: it takes no lock of its own for a
  * connection, because the busy mark already lets one thread in at a time. */
@@ -62,7 +62,8 @@ static bool should_stop(qe_connection *connection) {
   qe_sqlite *native = qe__sqlite_of(connection);
   int64_t now;
 
-  if (qe__is_interrupted(connection)) return true;
+  if (connection->is_stopping) return false;
+  if (qe__is_interrupted(connection) || qe__is_past_limit(connection)) return true;
   if (!connection->pulse) return false;
   now = qe__now_ms();
   if (now - native->pulse_last_ms < PULSE_INTERVAL_MS) return false;
@@ -83,12 +84,14 @@ static int on_progress(void *context) {
 static int on_busy(void *context, int count) {
   qe_connection *connection = context;
   qe_sqlite *native = qe__sqlite_of(connection);
+  int64_t limit = qe__limit_end(connection);
   int64_t now = qe__now_ms();
   int64_t left;
   int64_t rest = count < 5 ? 1 << count : NAP_MAX_MS;
 
   if (count == 0) native->busy_since_ms = now;
   left = native->busy_timeout_ms - (now - native->busy_since_ms);
+  if (limit != 0 && limit - now < left) left = limit - now;
   if (left <= 0 || should_stop(connection)) return 0;
   nap(rest < left ? rest : left);
   return 1;
@@ -103,9 +106,9 @@ static const char *find_setting(const char *const *keywords, const char *const *
 }
 
 static qe_status check_keywords(const char *const *keywords, qe_error *error) {
-  static const char *const KNOWN[] = {
-      "file",       "mode",        "busy_timeout_ms", "foreign_keys",
-      "autocommit", "transaction", "types",           "statement_cache"};
+  static const char *const KNOWN[] = {"file",        "mode",         "busy_timeout_ms",
+                                      "limit_ms",    "foreign_keys", "autocommit",
+                                      "transaction", "types",        "statement_cache"};
   for (; *keywords; keywords++) {
     bool is_known = false;
     for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
@@ -164,7 +167,7 @@ static qe_status read_number(const char *const *keywords, const char *const *val
 typedef struct settings {
   const char *file;
   int32_t mode, foreign_keys, autocommit, transaction, types;
-  int64_t busy_timeout_ms, statement_cache;
+  int64_t busy_timeout_ms, limit_ms, statement_cache;
 } settings;
 
 static qe_status read_settings(const char *const *keywords, const char *const *values,
@@ -199,6 +202,10 @@ static qe_status read_settings(const char *const *keywords, const char *const *v
                          &out->busy_timeout_ms, error);
   }
   if (status == QE_OK) {
+    status =
+        read_number(keywords, values, "limit_ms", 0, INT32_MAX, &out->limit_ms, error);
+  }
+  if (status == QE_OK) {
     status = read_number(keywords, values, "statement_cache", QE_CACHE_BUCKETS, 10000,
                          &out->statement_cache, error);
   }
@@ -218,7 +225,7 @@ static qe_status open_file(qe_connection *connection, const settings *wanted,
       MODES[is_memory ? 1 : wanted->mode] | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   int code = sqlite3_open_v2(wanted->file, &native->db, flags, NULL);
 
-  if (code != SQLITE_OK) return qe__sqlite_fail(native->db, code, error);
+  if (code != SQLITE_OK) return qe__sqlite_fail(connection, code, error);
   sqlite3_progress_handler(native->db, PROGRESS_STEPS, on_progress, connection);
   sqlite3_busy_handler(native->db, on_busy, connection);
   code = sqlite3_db_config(native->db, SQLITE_DBCONFIG_ENABLE_FKEY,
@@ -226,7 +233,7 @@ static qe_status open_file(qe_connection *connection, const settings *wanted,
   if (code == SQLITE_OK) {
     code = sqlite3_exec(native->db, "PRAGMA schema_version", NULL, NULL, NULL);
   }
-  return code == SQLITE_OK ? QE_OK : qe__sqlite_fail(native->db, code, error);
+  return code == SQLITE_OK ? QE_OK : qe__sqlite_fail(connection, code, error);
 }
 
 qe_status qe__backend_open(qe_connection *connection, const char *const *keywords,
@@ -246,7 +253,9 @@ qe_status qe__backend_open(qe_connection *connection, const char *const *keyword
   connection->native = native;
   connection->is_autocommit = wanted.autocommit == 1;
   connection->cache_size = (int32_t)wanted.statement_cache;
+  qe__limit(connection, wanted.limit_ms);
   status = open_file(connection, &wanted, error);
+  qe__limit(connection, 0);
   if (status != QE_OK) {
     qe__backend_close(connection);
     connection->native = NULL;
@@ -327,8 +336,9 @@ bool qe__backend_in_transaction(const qe_connection *connection) {
 }
 
 /* Runs a statement without parameters or rows, preparing it at its first use. */
-static qe_status run_kept(qe_sqlite *native, sqlite3_stmt **kept, const char *sql,
-                          qe_error *error) {
+static qe_status run_kept(qe_connection *connection, sqlite3_stmt **kept,
+                          const char *sql, qe_error *error) {
+  qe_sqlite *native = qe__sqlite_of(connection);
   qe_status status = QE_OK;
   int code = SQLITE_OK;
 
@@ -337,26 +347,36 @@ static qe_status run_kept(qe_sqlite *native, sqlite3_stmt **kept, const char *sq
         sqlite3_prepare_v3(native->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL);
   }
   if (code == SQLITE_OK) code = sqlite3_step(*kept);
-  if (code != SQLITE_DONE) status = qe__sqlite_fail(native->db, code, error);
+  if (code != SQLITE_DONE) status = qe__sqlite_fail(connection, code, error);
   sqlite3_reset(*kept);
   return status;
 }
 
 qe_status qe__backend_begin(qe_connection *connection, qe_error *error) {
   qe_sqlite *native = qe__sqlite_of(connection);
-  return run_kept(native, &native->begin, native->begin_sql, error);
+  qe_status status = qe__check_limit(connection, error);
+
+  if (status != QE_OK) return status;
+  return run_kept(connection, &native->begin, native->begin_sql, error);
 }
 
 qe_status qe__backend_commit(qe_connection *connection, qe_error *error) {
   qe_sqlite *native = qe__sqlite_of(connection);
-  if (!qe__backend_in_transaction(connection)) return QE_OK;
-  return run_kept(native, &native->commit, "COMMIT", error);
+  qe_status status = qe__check_limit(connection, error);
+
+  if (status != QE_OK || !qe__backend_in_transaction(connection)) return status;
+  return run_kept(connection, &native->commit, "COMMIT", error);
 }
 
 qe_status qe__backend_rollback(qe_connection *connection, qe_error *error) {
   qe_sqlite *native = qe__sqlite_of(connection);
+  qe_status status;
+
   if (!qe__backend_in_transaction(connection)) return QE_OK;
-  return run_kept(native, &native->rollback, "ROLLBACK", error);
+  connection->is_stopping = true; /* and nothing stops that, nor is it late */
+  status = run_kept(connection, &native->rollback, "ROLLBACK", error);
+  connection->is_stopping = false;
+  return status;
 }
 
 qe_status qe__backend_script(qe_connection *connection, const char *sql, int64_t size,
@@ -364,11 +384,11 @@ qe_status qe__backend_script(qe_connection *connection, const char *sql, int64_t
   sqlite3 *db = qe__sqlite_of(connection)->db;
   const char *at = sql;
   const char *end = sql + size;
+  qe_status status = qe__check_limit(connection, error);
 
-  while (at < end) {
+  while (status == QE_OK && at < end) {
     const char *tail = NULL;
     sqlite3_stmt *statement = NULL;
-    qe_status status = QE_OK;
     int code = sqlite3_prepare_v2(db, at, (int)(end - at), &statement, &tail);
 
     if (code == SQLITE_OK && statement) {
@@ -377,12 +397,11 @@ qe_status qe__backend_script(qe_connection *connection, const char *sql, int64_t
       } while (code == SQLITE_ROW);
     }
     if (code != SQLITE_OK && code != SQLITE_DONE) {
-      status = qe__sqlite_fail(db, code, error);
+      status = qe__sqlite_fail(connection, code, error);
       if (error && error->position >= 0) error->position += at - sql;
     }
     sqlite3_finalize(statement);
-    if (status != QE_OK) return status;
     at = tail;
   }
-  return QE_OK;
+  return status;
 }

@@ -20,7 +20,7 @@ static inline qe_sqlite *qe__sqlite_of(const qe_connection *connection) {
 }
 
 /* Tells why SQLite answered code. */
-qe_status qe__sqlite_fail(sqlite3 *db, int code, qe_error *error);
+qe_status qe__sqlite_fail(const qe_connection *connection, int code, qe_error *error);
 
 /* What a column declared so is meant to hold; precision and scale of a decimal. */
 qe_type qe__sqlite_type(const char *declared_type, int32_t *precision, int32_t *scale);

@@ -4,6 +4,7 @@
 
 #include "qe_error.h"
 #include "qe_sqlite.h"
+#include "qe_wait.h"
 
 typedef struct sqlstate_row {
   int code; /* extended where it is listed, else primary */
@@ -58,11 +59,29 @@ static qe_status status_of(int code) {
   }
 }
 
-qe_status qe__sqlite_fail(sqlite3 *db, int code, qe_error *error) {
-  bool is_current = db && sqlite3_extended_errcode(db) == code;
-  const char *message = is_current ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-  qe_status status = qe__fail(error, status_of(code), "%s", message);
+/* Nothing but an interruption and the limit ends a statement so. */
+static qe_status fail_late(const qe_connection *connection, qe_error *error) {
+  int64_t limit_ms = atomic_load_explicit(&connection->limit_ms, memory_order_relaxed);
+  qe_status status = qe__fail(error, QE_ERR_TIMEOUT,
+                              "The statement was stopped at its limit of %lld ms",
+                              (long long)limit_ms);
 
+  if (!error) return status;
+  error->native_code = SQLITE_INTERRUPT;
+  memcpy(error->sqlstate, "HYT00", sizeof error->sqlstate);
+  return status;
+}
+
+qe_status qe__sqlite_fail(const qe_connection *connection, int code, qe_error *error) {
+  sqlite3 *db = qe__sqlite_of(connection)->db;
+  bool is_current = sqlite3_extended_errcode(db) == code;
+  const char *message = is_current ? sqlite3_errmsg(db) : sqlite3_errstr(code);
+  qe_status status;
+
+  if (code == SQLITE_INTERRUPT && !qe__is_interrupted(connection)) {
+    return fail_late(connection, error);
+  }
+  status = qe__fail(error, status_of(code), "%s", message);
   if (!error) return status;
   error->native_code = code;
   error->position = is_current ? sqlite3_error_offset(db) : -1;

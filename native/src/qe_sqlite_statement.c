@@ -119,7 +119,7 @@ qe_status qe__backend_prepare(qe_statement *statement, qe_error *error) {
   /* Terminated by qe__copy_text; with the terminator counted SQLite need not copy. */
   code = sqlite3_prepare_v3(db, statement->sql, (int)statement->sql_size + 1,
                             SQLITE_PREPARE_PERSISTENT, &native, &tail);
-  if (code != SQLITE_OK) return qe__sqlite_fail(db, code, error);
+  if (code != SQLITE_OK) return qe__sqlite_fail(statement->connection, code, error);
   statement->native = native;
   if (!native) return QE_OK;
   if (skip_blank(tail, end) < end) {
@@ -197,7 +197,7 @@ qe_status qe__backend_bind(qe_statement *statement, const qe_value *values,
     }
     code = bind_value(native, i + 1, value, data ? (const void *)data : "");
     if (code != SQLITE_OK) {
-      return qe__sqlite_fail(sqlite3_db_handle(native), code, error);
+      return qe__sqlite_fail(statement->connection, code, error);
     }
   }
   return QE_OK;
@@ -266,9 +266,8 @@ static qe_status read_row(sqlite3_stmt *native, qe_batch *batch, int32_t distanc
 /* Why a step failed. A wait for a lock that was stopped ends as SQLITE_BUSY, and a stop
  * between two steps as nothing at all: both are interruptions. */
 static qe_status step_failed(const qe_statement *statement, int code, qe_error *error) {
-  if (qe__is_interrupted(statement->connection))
-    return qe__sqlite_fail(NULL, SQLITE_INTERRUPT, error);
-  return qe__sqlite_fail(qe__sqlite_of(statement->connection)->db, code, error);
+  if (qe__is_interrupted(statement->connection)) code = SQLITE_INTERRUPT;
+  return qe__sqlite_fail(statement->connection, code, error);
 }
 
 /* Notes what a finished statement did. */

@@ -194,6 +194,8 @@ qe_status qe__statement_prepare(qe_connection *connection, const char *sql,
   qe_statement *statement = NULL;
 
   *out = NULL;
+  status = qe__check_limit(connection, error);
+  if (status != QE_OK) return status;
   statement = qe__zalloc(sizeof *statement);
   if (!statement) return qe__fail_memory(error, "statement");
   statement->connection = connection;
@@ -262,6 +264,7 @@ qe_status qe__statement_start(qe_statement *statement, const qe_value *values,
                               int64_t value_count, qe_error *error) {
   qe_status status = check_count(statement, value_count, error);
 
+  if (status == QE_OK) status = qe__check_limit(statement->connection, error);
   if (status != QE_OK) return status;
   make_ready(statement);
   if (!statement->native) return QE_OK;

@@ -39,17 +39,52 @@ qe_status qe__wait_socket(int64_t socket, qe_status want, int64_t timeout_ms,
                   strerror(errno));
 }
 
-/* Whether the connection's timeout has passed; *left is until then, or a slice. */
+void qe__limit(qe_connection *connection, int64_t milliseconds) {
+  int64_t length = milliseconds > INT32_MAX ? INT32_MAX : milliseconds;
+  int64_t until = 0;
+
+  if (length < 0) length = 0;
+  if (milliseconds != 0) until = qe__now_ms() + length;
+  atomic_store_explicit(&connection->limit_ms, length, memory_order_relaxed);
+  atomic_store_explicit(&connection->limit_until_ms, until, memory_order_relaxed);
+}
+
+static long long limit_length(const qe_connection *connection) {
+  return (long long)atomic_load_explicit(&connection->limit_ms, memory_order_relaxed);
+}
+
+int64_t qe__end_of(const qe_connection *connection, int64_t milliseconds) {
+  int64_t end = qe__now_ms() + milliseconds;
+  int64_t limit = qe__limit_end(connection);
+
+  return limit != 0 && limit < end ? limit : end;
+}
+
+qe_status qe__check_limit(const qe_connection *connection, qe_error *error) {
+  if (QE_LIKELY(!qe__is_past_limit(connection))) return QE_OK;
+  return qe__fail(error, QE_ERR_TIMEOUT,
+                  "The time limit of %lld ms had passed before this was begun",
+                  limit_length(connection));
+}
+
+/* Whether the connection's timeout or its limit has passed; *left is until then, or a
+ * slice. */
 static bool is_late(qe_connection *connection, int64_t *left) {
+  int64_t limit = qe__limit_end(connection);
   int64_t now;
 
   *left = SLICE_MS;
-  if (connection->timeout_ms <= 0) return false;
+  if (connection->timeout_ms <= 0 && limit == 0) return false;
   now = qe__now_ms();
-  if (connection->wait_until_ms == 0) {
-    connection->wait_until_ms = now + connection->timeout_ms;
+  if (connection->timeout_ms > 0) {
+    if (connection->wait_until_ms == 0) {
+      connection->wait_until_ms = now + connection->timeout_ms;
+    }
+    if (connection->wait_until_ms - now < *left) {
+      *left = connection->wait_until_ms - now;
+    }
   }
-  if (connection->wait_until_ms - now < *left) *left = connection->wait_until_ms - now;
+  if (limit != 0 && limit - now < *left) *left = limit - now;
   return *left <= 0;
 }
 
@@ -59,8 +94,15 @@ static bool is_stopped(qe_connection *connection) {
 }
 
 static qe_status stop(qe_connection *connection, qe_status reason, qe_error *error) {
+  bool is_limit = qe__is_past_limit(connection);
+
   qe__backend_abort(connection, reason);
-  if (reason == QE_ERR_TIMEOUT) {
+  if (reason == QE_ERR_TIMEOUT && is_limit) {
+    (void)qe__fail(error, reason,
+                   "The server did not answer within the time limit of %lld ms, and "
+                   "the connection was given up",
+                   limit_length(connection));
+  } else if (reason == QE_ERR_TIMEOUT) {
     (void)qe__fail(error, reason,
                    "The server did not answer within %lld ms, and the connection was "
                    "given up",

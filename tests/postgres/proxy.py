@@ -177,10 +177,10 @@ class Conversation:
             return False
         return self.framing[sender].ended >= cut.messages
 
-    def hurt_after(self, messages: int) -> None:
-        """Close both sides when the client has sent so many messages more."""
+    def hurt_after(self, messages: int, how: str = "close") -> None:
+        """Hurt it when the client has sent so many messages more."""
         with self._lock:
-            self._cut = Cut(CLIENT, self.framing[CLIENT].ended + messages)
+            self._cut = Cut(CLIENT, self.framing[CLIENT].ended + messages, how=how)
 
     def hurt(self) -> None:
         how = self._cut.how if self._cut else "close"

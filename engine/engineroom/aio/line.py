@@ -12,6 +12,7 @@ import os
 from asyncio import CancelledError, events
 from collections import deque
 from functools import partial
+from math import ceil
 
 from engineroom import errors
 
@@ -218,6 +219,17 @@ class Line:
     async def fetch(self, reader: Reader, rows: list[Row], most: int) -> None:
         """Add rows to the list until it holds the most, or there are no more."""
         raise NotImplementedError
+
+    def limit(self, seconds: float) -> None:
+        """Have every operation end within so many seconds from now.
+
+        Args:
+            seconds: 0 takes the limit away; less is a time that has passed already.
+        """
+        milliseconds = ceil(seconds * 1000)
+        if not milliseconds and seconds:
+            milliseconds = -1  # 0 would be no limit
+        self.handle.session.limit(milliseconds)
 
     def interrupt(self) -> None:
         """Stop what is being done, from any thread."""

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import os
 from asyncio import sleep
+from functools import partial
 from weakref import ref
 
 from engineroom import errors
+from engineroom.aio.clock import Clock
 from engineroom.aio.line import CancelledError, Line, running_loop
-from engineroom.aio.stop import STOP_SECONDS, Stop
+from engineroom.aio.stop import PATIENCE_SECONDS, STOP_SECONDS, Stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SteppedLine"]
 
+# How long a server may take to hear that the time is up, and until it is asked again.
+_LATE_STOP_SECONDS = 0.1
+_LATE_PATIENCE_SECONDS = 0.02
 # How long rows may be made before others get a turn of the loop.
 _SHARE_SECONDS = 0.001
 # qe_status, as native/abi/qe_abi.h numbers it.
@@ -54,8 +59,8 @@ class SteppedLine(Line):
 
     __slots__ = (
         "_asyncio_future_blocking",
+        "_clock",
         "_context",
-        "_deadline",
         "_error",
         "_is_done",
         "_is_watched",
@@ -66,8 +71,6 @@ class SteppedLine(Line):
         "_stop",
         "_stop_timer",
         "_stopped_with",
-        "_timeout_seconds",
-        "_timer",
         "_wake",
     )
 
@@ -86,9 +89,7 @@ class SteppedLine(Line):
         self._is_writing = False
         self._share_until = 0.0
         self._socket = self.handle.socket
-        self._timeout_seconds = timeout_seconds
-        self._deadline = 0.0
-        self._timer: TimerHandle | None = None
+        self._clock = Clock(self.loop, timeout_seconds, partial(_on_time, ref(self)))
         self.handle.set_stepped(True)
         self._watch()
 
@@ -113,8 +114,8 @@ class SteppedLine(Line):
             self._watch()
         if want != _WANT_READ:
             self._watch_writing()
-        if self._timeout_seconds:
-            self._set_deadline()
+        if self._clock.is_wanted:
+            self._clock.start()
         return self
 
     async def fetch(self, reader: Reader, rows: list[Row], most: int) -> None:
@@ -221,11 +222,18 @@ class SteppedLine(Line):
 
     # Stopping.
 
-    def _begin_stop(self, reason: BaseException) -> None:
+    def _begin_stop(
+        self,
+        reason: BaseException,
+        seconds: float = STOP_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._stopped_with = reason
         if self._stop is None:
-            self._stop = Stop(self.loop, self.handle, self._stop_is_heard)
-            self._stop_timer = self.loop.call_later(STOP_SECONDS, self._give_up)
+            self._stop = Stop(
+                self.loop, self.handle, self._stop_is_heard, patience_seconds
+            )
+            self._stop_timer = self.loop.call_later(seconds, self._give_up)
             self._stop.go_on()
 
     def _stop_is_heard(self) -> None:
@@ -241,8 +249,10 @@ class SteppedLine(Line):
             self._stop.end()
             self._stop = None
         # What was to be interrupted may have come to its end before; not so a task that
-        # was cancelled, which has to hear of it.
-        if isinstance(reason, CancelledError) or self._error is not None:
+        # was cancelled, which has to hear of it, or one whose time is up.
+        if isinstance(reason, errors.TimedOut):
+            self._shut()
+        if self._error is not None or not isinstance(reason, errors.Interrupted):
             self._error = reason
         self._end()
 
@@ -263,31 +273,25 @@ class SteppedLine(Line):
 
     # Time.
 
-    def _set_deadline(self) -> None:
-        self._deadline = self.loop.time() + self._timeout_seconds
-        if self._timer is None:
-            self._timer = self.loop.call_at(self._deadline, _on_time, ref(self))
+    def limit(self, seconds: float) -> None:
+        """Have every operation end within so many seconds from now.
+
+        Args:
+            seconds: 0 takes the limit away; less is a time that has passed already.
+        """
+        super().limit(seconds)  # refuses what begins too late, and is a thread's
+        self._clock.limit(seconds)
+        if not self._is_done and self._clock.is_wanted:
+            self._clock.start()
 
     def look_at_clock(self) -> None:
-        """Give the connection up if the operation has had its time.
+        """Have the operation stopped and the connection given up: the time is up.
 
-        One timer serves for all operations, and is set anew only when it rings.
+        The server would else go on for as long as the statement takes.
         """
-        self._timer = None
-        if self._is_done or self._stop is not None:
-            return
-        if self.loop.time() < self._deadline:
-            self._timer = self.loop.call_at(self._deadline, _on_time, ref(self))
-            return
-        self._shut()
-        late = errors.TimedOut(
-            f"The server did not answer within {self._timeout_seconds * 1000:.0f} ms, "
-            "and the connection was given up",
-            hint="wait longer with `timeout_seconds` in the URL",
-        )
-        late.was_sent = True
-        self._error = late
-        self._finish()
+        if not self._is_done and self._stop is None:
+            late = self._clock.why()
+            self._begin_stop(late, _LATE_STOP_SECONDS, _LATE_PATIENCE_SECONDS)
 
     # Being a future.
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from engineroom.core import Handle
 
-__all__ = ["STOP_SECONDS", "Stop"]
+__all__ = ["PATIENCE_SECONDS", "STOP_SECONDS", "Stop"]
 
 # How long a server may take to end what it was asked to stop.
 STOP_SECONDS = 5.0
 
-# How long it is given before the first request is repeated; then twice as long.
-_PATIENCE_SECONDS = 0.1
+# How long it is commonly given before the first request is repeated.
+PATIENCE_SECONDS = 0.1
 _WANT_READ = 14
 
 
@@ -31,6 +31,7 @@ class Stop:
         loop: the loop that waits.
         handle: the connection whose server is asked.
         on_end: called when a request has been heard, or has failed.
+        patience_seconds: how long until it is repeated; then twice as long.
 
     Attributes:
         is_asking: whether a request is on its way.
@@ -47,13 +48,17 @@ class Stop:
     )
 
     def __init__(
-        self, loop: AbstractEventLoop, handle: Handle, on_end: Callable[[], None]
+        self,
+        loop: AbstractEventLoop,
+        handle: Handle,
+        on_end: Callable[[], None],
+        patience_seconds: float,
     ) -> None:
         self.is_asking = False
         self._handle = handle
         self._loop = loop
         self._on_end = on_end
-        self._patience_seconds = _PATIENCE_SECONDS
+        self._patience_seconds = patience_seconds
         self._socket = -1
         self._timer: TimerHandle | None = None
 

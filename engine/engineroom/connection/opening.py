@@ -25,12 +25,15 @@ __all__ = ["explain", "locate", "open_connection"]
 _CANNOT_OPEN = 14
 
 
-def open_connection(url: str, *, is_autocommit: bool | None) -> tuple[Location, Handle]:
+def open_connection(
+    url: str, *, is_autocommit: bool | None, timeout_seconds: float | None = None
+) -> tuple[Location, Handle]:
     """Return where the URL leads and a connection to it.
 
     Args:
         url: see `engineroom.connection.url`.
         is_autocommit: overrides the URL's setting where it is not None.
+        timeout_seconds: how long it may take in all, over every host and address.
 
     Raises:
         UrlError: the URL cannot be understood.
@@ -40,11 +43,12 @@ def open_connection(url: str, *, is_autocommit: bool | None) -> tuple[Location, 
         NotADatabase: the file holds something else.
         DatabaseLocked: another connection holds an exclusive lock.
         ConnectFailed: no connection to a server came about.
+        ConnectTimedOut: none did in time.
     """
     location = locate(url, is_autocommit=is_autocommit)
     try:
         return location, open_handle(
-            location.backend, location.settings, location.display
+            location.backend, location.settings, location.display, timeout_seconds
         )
     except errors.Error as error:
         better = explain(location, error)

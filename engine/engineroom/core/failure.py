@@ -85,6 +85,7 @@ _HINTS: dict[type[errors.Error], str] = {
         "find who holds a transaction open, or wait longer with `timeout_seconds` in "
         "the URL"
     ),
+    errors.TimedOut: "see how the statement can be made faster, or allow it more time",
     errors.ReadOnly: "open it with `mode=rw`; see who may write the file and folder",
     errors.StorageFailed: "see whether the disk is full, and what the system log says",
     errors.DatabaseCorrupt: "`PRAGMA integrity_check` tells what is damaged",

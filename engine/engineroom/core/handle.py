@@ -12,6 +12,8 @@ import os
 import sys
 from _thread import allocate_lock, get_ident
 from _weakref import ref
+from math import ceil, inf
+from time import monotonic
 
 from engineroom import errors
 from engineroom.loader import load_engine
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
             self, sql: str, shape: str | None, is_in: bool, form: int, /
         ) -> Copier: ...
         def executescript(self, sql: str, /) -> int | None: ...
+        def limit(self, milliseconds: int, /) -> None: ...
         def begin(self) -> int | None: ...
         def commit(self) -> int | None: ...
         def rollback(self) -> int | None: ...
@@ -353,7 +356,7 @@ if hasattr(os, "register_at_fork"):
 
 
 # How long to wait for a server before looking for signals again.
-_SLICE_MS = 100
+_SLICE_SECONDS = 0.1
 
 
 class Opening:
@@ -363,18 +366,54 @@ class Opening:
         backend: which engine, such as `sqlite`.
         settings: what the backend's C file lists at its head, as text.
         name: how to speak of the connection in a warning, without secrets.
+        timeout_seconds: how long it may take in all, over every host and address;
+            None for as long as the settings allow. Whoever waits heeds `left()`.
 
     Raises:
         LoadError: there is no engine for this process.
     """
 
-    def __init__(self, backend: str, settings: Mapping[str, str], name: str) -> None:
+    def __init__(
+        self,
+        backend: str,
+        settings: Mapping[str, str],
+        name: str,
+        timeout_seconds: float | None = None,
+    ) -> None:
         self._engine = load_engine(backend)
         self._half = _python_half(self._engine)
         self._settings = settings
         self._name = name
         self._error = self._engine.ffi.new("qe_error *")
         self._pointer: Any = None
+        self._timeout_seconds = timeout_seconds
+        self._until = inf
+        if timeout_seconds is not None:
+            self._until = monotonic() + timeout_seconds
+            if backend == "sqlite":  # which waits for locks within its only step
+                limit_ms = max(1, ceil(timeout_seconds * 1000))
+                self._settings = {**settings, "limit_ms": str(limit_ms)}
+
+    def left(self) -> float:
+        """Return the seconds that are left, without end where there is no limit.
+
+        Raises:
+            ConnectTimedOut: there are none; what was begun has been given up.
+        """
+        left = self._until - monotonic()
+        if left > 0:
+            return left
+        self.give_up()
+        raise self.why_late()
+
+    def why_late(self) -> errors.ConnectTimedOut:
+        """Return what it fails with when the time is up."""
+        return errors.ConnectTimedOut(
+            "No connection came about within the time limit of "
+            f"{max(self._timeout_seconds or 0, 0) * 1000:.0f} ms",
+            hint="see whether host and port are right and no firewall is between, or "
+            "allow more time",
+        )
 
     @property
     def socket(self) -> int:
@@ -400,11 +439,16 @@ class Opening:
         return None
 
     def wait(self, want: int) -> None:
-        """Wait for what a step asked for, or a moment."""
+        """Wait for what a step asked for, or a moment.
+
+        Raises:
+            ConnectTimedOut: the time is up.
+        """
+        slice_ms = ceil(min(_SLICE_SECONDS, self.left()) * 1000)
         ffi, lib = self._engine.ffi, self._engine.lib
         is_ready = ffi.new("int32_t *")
         status = lib.qe_connection_wait(
-            self._pointer, want, _SLICE_MS, is_ready, self._error
+            self._pointer, want, slice_ms, is_ready, self._error
         )
         _raise(ffi, status, self._error)
 
@@ -447,19 +491,28 @@ class Opening:
         return int(status)
 
 
-def open_handle(backend: str, settings: Mapping[str, str], name: str) -> Handle:
+def open_handle(
+    backend: str,
+    settings: Mapping[str, str],
+    name: str,
+    timeout_seconds: float | None = None,
+) -> Handle:
     """Open a connection.
 
     Args:
         backend: which engine, such as `sqlite`.
         settings: what the backend's C file lists at its head, as text.
         name: how to speak of the connection in a warning, without secrets.
+        timeout_seconds: how long it may take in all, over every host and address.
+            What a system takes to look a name up cannot be cut short, and is followed
+            by the failure.
 
     Raises:
         LoadError: there is no engine for this process.
+        ConnectTimedOut: the time is up.
         DatabaseError: the database could not be opened.
     """
-    opening = Opening(backend, settings, name)
+    opening = Opening(backend, settings, name, timeout_seconds)
     try:
         # Between two slices Python handles its signals, so Ctrl-C ends the wait.
         while (want := opening.step()) is not None:

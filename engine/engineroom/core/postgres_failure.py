@@ -65,7 +65,8 @@ _HINTS: dict[type[errors.DatabaseError], str] = {
     errors.LockNotAvailable: "find who holds a transaction open, or wait longer",
     errors.ConnectionLost: "open a new connection with `engineroom.connect()`",
     errors.TimedOut: (
-        "see what the server is doing, or wait longer with `timeout_seconds` in the URL"
+        "see what takes so long, or allow it more time, which `timeout_seconds` in the "
+        "URL does for every call to a server"
     ),
     errors.ConnectTimedOut: (
         "see whether host and port are right and no firewall is between, or wait "

@@ -121,14 +121,14 @@ class TlsFailed(ConnectFailed):
 
 
 class TimedOut(OperationalError):
-    """The server took longer than the connection's `timeout_seconds`."""
+    """A call took longer than `timeout_seconds`, or than a limit of time allows."""
 
     code = "ER2112"
     sqlstates: ClassVar[tuple[str, ...]] = ("HYT00",)
 
 
 class ConnectTimedOut(ConnectFailed, TimedOut):
-    """The server did not answer within `connect_timeout`."""
+    """No connection came about within `connect_timeout`, or within a limit of time."""
 
     code = "ER2113"
     sqlstates: ClassVar[tuple[str, ...]] = ("HYT01",)

@@ -29,6 +29,8 @@ void pipe_change(int64_t at, uint8_t byte);
 /* All that the server has said so far, and what the client has: types of messages. */
 int64_t pipe_said(void);
 const char *pipe_heard(void);
+/* How many requests to stop have come. */
+int pipe_cancels(void);
 /* Whether the client waits for what will never come. */
 bool pipe_is_dry(void);
 
