@@ -84,7 +84,7 @@ def test_a_table_that_changed_within_a_transaction_is_told(
         connection.rollback()
         cluster.run(f"ALTER TABLE {table} ADD COLUMN y text", user=OWNER)
         connection.execute("CREATE TEMPORARY TABLE first (x int4)")
-        with pytest.raises(errors.DatabaseError, match="ached plan"):
+        with pytest.raises(errors.StalePlan, match="ached plan"):
             connection.execute(sql).fetchall()
         connection.rollback()
         assert connection.execute(sql).fetchall() == [(1, None)]
@@ -104,6 +104,23 @@ def play(connection: Connection, rounds: int) -> None:
         cursor = connection.execute("SELECT sum(x) FROM pooled")
         assert cursor.fetchone() == (1225,)
         connection.commit()
+
+
+def test_a_write_whose_rows_do_not_fit_did_write_and_says_so(
+    cluster: Cluster, connection: Connection, table: str
+) -> None:
+    """Nobody may take it for one that can be sent again."""
+    sql = f"UPDATE {table} SET x = x + 1 RETURNING *"
+    with engineroom.connect(cluster.url(prepared="off"), autocommit=True) as other:
+        other.execute(sql)
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN z int4")
+        with pytest.raises(errors.StalePlan) as caught:
+            other.execute(sql)
+    assert caught.value.sent_to_server
+    assert caught.value.severity == ""  # the server has refused nothing
+    assert caught.value.hint.startswith("only its rows were refused")
+    row = connection.execute(f"SELECT x FROM {table}").fetchone()
+    assert row == (3,)
 
 
 def test_a_pooler_is_no_trouble_when_it_is_told_of(bouncer: Bouncer) -> None:

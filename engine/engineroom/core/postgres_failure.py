@@ -287,7 +287,9 @@ def make_server_error(
     text = text[:1].upper() + text[1:]
     if row:
         text = f"{text} (row {row} of the parameters)"
-    ours = hint or _own_hint(kind, fields, text)
+    if kind is errors.StalePlan:
+        hint = _stale_hint(fields, was_sent)
+    ours = hint or _own_hint(kind, text)
     server_hint = fields.get("H", "").strip()
     hints = [server_hint.rstrip("."), ours] if ours else [server_hint]
     error = kind(text, hint="; ".join(filter(None, hints)), sqlstate=sqlstate)
@@ -310,11 +312,14 @@ def _is_stale(sqlstate: str, fields: dict[str, str]) -> bool:
     return not fields or fields.get("R") == "RevalidateCachedQuery"
 
 
-def _own_hint(
-    kind: type[errors.DatabaseError], fields: dict[str, str], text: str
-) -> str:
-    if kind is errors.StalePlan and fields:
+def _stale_hint(fields: dict[str, str], was_sent: bool) -> str:
+    if fields:
         return f"its tables have changed since it was prepared; run it again; {_POOLED}"
+    # The engine sees it by the rows that come, when a write has written.
+    return "only its rows were refused: what it changed is changed" if was_sent else ""
+
+
+def _own_hint(kind: type[errors.DatabaseError], text: str) -> str:
     if issubclass(kind, errors.AuthenticationFailed):
         reason, hint = connect_class(text)
         if issubclass(reason, kind) and hint:
