@@ -55,7 +55,12 @@ if TYPE_CHECKING:
     from engineroom.errors import OperationalError as OperationalError
     from engineroom.errors import ProgrammingError as ProgrammingError
     from engineroom.errors import Warning as Warning  # noqa: A004 - PEP 249's
+    from engineroom.health import Health as Health
     from engineroom.loader.preload import preload as preload
+    from engineroom.pool import Client as Client
+    from engineroom.pool import Result as Result
+    from engineroom.pool import State as State
+    from engineroom.pool import open as open  # noqa: A004 - as `connect`, of a module
 
 # PEP 249.
 apilevel = "2.0"
@@ -104,7 +109,9 @@ _HOMES = {
         "ProgrammingError",
         "Warning",
     ),
+    "engineroom.health": ("Health",),
     "engineroom.loader.preload": ("preload",),
+    "engineroom.pool": ("Client", "Result", "State", "open"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -117,6 +124,7 @@ __all__ = [
     "Array",
     "ArrowResult",
     "Binary",
+    "Client",
     "Connection",
     "ConnectionInfo",
     "Cursor",
@@ -125,6 +133,7 @@ __all__ = [
     "Date",
     "DateFromTicks",
     "Error",
+    "Health",
     "IntegrityError",
     "InterfaceError",
     "InternalError",
@@ -137,7 +146,9 @@ __all__ = [
     "Pipeline",
     "ProgrammingError",
     "Range",
+    "Result",
     "Rollback",
+    "State",
     "Time",
     "TimeFromTicks",
     "Timestamp",
@@ -148,6 +159,7 @@ __all__ = [
     "__version__",
     "apilevel",
     "connect",
+    "open",
     "paramstyle",
     "preload",
     "register_adapter",

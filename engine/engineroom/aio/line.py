@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engineroom.aio.pipeline import Pipeline
     from engineroom.connection.conversation import Conversation
     from engineroom.core.handle import Reader
+    from engineroom.dbapi.cursor import Parameters
 
     Row = tuple[Any, ...]
     Result = TypeVar("Result")
@@ -218,6 +219,12 @@ class Line:
 
     async def fetch(self, reader: Reader, rows: list[Row], most: int) -> None:
         """Add rows to the list until it holds the most, or there are no more."""
+        raise NotImplementedError
+
+    async def answer(
+        self, reader: Reader, operation: str, parameters: Parameters
+    ) -> list[Row]:
+        """Run a statement and return all its rows, with one turn for both."""
         raise NotImplementedError
 
     def limit(self, seconds: float) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-__all__ = ["open_line"]
+__all__ = ["open_line", "open_location"]
 
 _WANT_READ = 14
 _VALUES = {
@@ -56,10 +56,15 @@ async def open_line(
         Error: as `engineroom.connection.open_connection`.
     """
     location = locate(url, is_autocommit=is_autocommit)
+    return location, await open_location(location, timeout_seconds)
+
+
+async def open_location(location: Location, timeout_seconds: float | None) -> Line:
+    """Return the line of a new connection to where a URL leads; as `open_line()`."""
     try:
         if location.server is None:
-            return location, await _open_file(location, timeout_seconds)
-        return location, await _open_server(location, timeout_seconds)
+            return await _open_file(location, timeout_seconds)
+        return await _open_server(location, timeout_seconds)
     except errors.Error as error:
         better = explain(location, error)
         if better is error:

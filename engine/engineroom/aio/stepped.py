@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from asyncio import sleep
 from functools import partial
+from sys import maxsize
 from weakref import ref
 
 from engineroom import errors
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from engineroom.connection.conversation import Conversation
     from engineroom.core import Handle
     from engineroom.core.handle import Reader
+    from engineroom.dbapi.cursor import Parameters
 
 __all__ = ["SteppedLine"]
 
@@ -121,19 +123,40 @@ class SteppedLine(Line):
     async def fetch(self, reader: Reader, rows: list[Row], most: int) -> None:
         """Add rows to the list until it holds the most, or there are no more."""
         await self.take_turn()
-        clock = self.loop.time
         try:
-            while len(rows) < most and reader.is_running:
-                waiting = self.start(reader.load, reader.load)
-                if waiting is not None:
-                    await waiting
-                    self._share_until = clock() + _SHARE_SECONDS
-                elif clock() > self._share_until:
-                    await sleep(0)
-                    self._share_until = clock() + _SHARE_SECONDS
-                rows += reader.take(most - len(rows))
+            await self._load(reader, rows, most)
         finally:
             self.pass_on()
+
+    async def answer(
+        self, reader: Reader, operation: str, parameters: Parameters
+    ) -> list[Row]:
+        """Run a statement and return all its rows, with one turn for both."""
+        if self.is_taken:
+            await self.take_turn()
+        self.is_taken = True
+        try:
+            waiting = self.start(reader.resume, reader.execute, operation, parameters)
+            if waiting is not None:
+                await waiting
+            rows = reader.take(maxsize)
+            if reader.is_running:
+                await self._load(reader, rows, maxsize)
+        finally:
+            self.pass_on()
+        return rows
+
+    async def _load(self, reader: Reader, rows: list[Row], most: int) -> None:
+        clock = self.loop.time
+        while len(rows) < most and reader.is_running:
+            waiting = self.start(reader.load, reader.load)
+            if waiting is not None:
+                await waiting
+                self._share_until = clock() + _SHARE_SECONDS
+            elif clock() > self._share_until:
+                await sleep(0)
+                self._share_until = clock() + _SHARE_SECONDS
+            rows += reader.take(most - len(rows))
 
     async def in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Do work that waits by itself in a thread; with the turn taken."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engineroom.aio.line import Row, Step
     from engineroom.connection.conversation import Conversation
     from engineroom.core.handle import Reader
+    from engineroom.dbapi.cursor import Parameters
 
 __all__ = ["ThreadedLine"]
 
@@ -42,6 +43,12 @@ class ThreadedLine(Line):
         else:
             rows += await self.run_in_thread(reader.fetchmany, most - len(rows))
 
+    async def answer(
+        self, reader: Reader, operation: str, parameters: Parameters
+    ) -> list[Row]:
+        """Run a statement and return all its rows, with one turn for both."""
+        return await self.run_in_thread(_answer, reader, operation, parameters)
+
     def interrupt(self) -> None:
         """Stop what is being done, from any thread."""
         self.handle.interrupt()
@@ -50,3 +57,8 @@ class ThreadedLine(Line):
         """Close the connection, with the turn taken."""
         await self.in_thread(self.handle.close)
         self._thread.shutdown(wait=False)
+
+
+def _answer(reader: Reader, operation: str, parameters: Parameters) -> list[Row]:
+    reader.execute(operation, parameters)
+    return reader.fetchall() if reader.has_result else []

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from engineroom.connection.opening import explain, locate, open_connection
+from engineroom.connection.opening import (
+    explain,
+    locate,
+    open_connection,
+    open_location,
+)
 from engineroom.connection.url import Location, hide_secrets, parse_url
 
 __all__ = [
@@ -11,5 +16,6 @@ __all__ = [
     "hide_secrets",
     "locate",
     "open_connection",
+    "open_location",
     "parse_url",
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engineroom.connection.url import Location
     from engineroom.core import Handle
 
-__all__ = ["explain", "locate", "open_connection"]
+__all__ = ["explain", "locate", "open_connection", "open_location"]
 
 _CANNOT_OPEN = 14
 
@@ -46,8 +46,13 @@ def open_connection(
         ConnectTimedOut: none did in time.
     """
     location = locate(url, is_autocommit=is_autocommit)
+    return location, open_location(location, timeout_seconds)
+
+
+def open_location(location: Location, timeout_seconds: float | None) -> Handle:
+    """Return a connection to where a URL leads; as `open_connection()`."""
     try:
-        return location, open_handle(
+        return open_handle(
             location.backend, location.settings, location.display, timeout_seconds
         )
     except errors.Error as error:

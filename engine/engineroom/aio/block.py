@@ -1,0 +1,165 @@
+"""Blocks of the client for asyncio: a connection, or a transaction, for a while."""
+
+from __future__ import annotations
+
+from engineroom import errors
+from engineroom.aio.leased import LeasedConnection
+from engineroom.aio.loop_io import drive
+from engineroom.pool.block import shape_next
+from engineroom.pool.call import make_call
+from engineroom.pool.loan import Loan
+from engineroom.pool.pool import LOOK_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from engineroom.aio.client import Client
+    from engineroom.aio.transaction import Transaction as Block
+    from engineroom.pool.deadline import Deadline
+    from engineroom.pool.lane import Slot
+
+__all__ = ["Lease", "Transaction"]
+
+
+class Lease:
+    """The block that `Client.connection()` returns. Used once."""
+
+    __slots__ = (
+        "__weakref__",
+        "_client",
+        "_connection",
+        "_deadline",
+        "_loan",
+        "_reads",
+    )
+
+    def __init__(self, client: Client, read_only: bool, deadline: Deadline) -> None:
+        self._client = client
+        self._reads = read_only
+        self._deadline = deadline
+        self._loan: Loan | None = None
+        self._connection: LeasedConnection | None = None
+
+    async def __aenter__(self) -> LeasedConnection:
+        slot = await _take(self._client, self._reads, self._deadline)
+        return self._lend(slot, None)
+
+    def _lend(self, slot: Slot, deadline: Deadline | None) -> LeasedConnection:
+        self._loan = Loan(self._client, slot, deadline)
+        self._connection = LeasedConnection(self._loan)
+        return self._connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        loan, self._loan = self._loan, None
+        if loan is None:
+            return
+        assert self._connection is not None
+        self._connection.end_lease()
+        pool, slot = self._client._pool, loan.slot
+        conversation = slot.conversation
+        if conversation.handle.in_transaction or not conversation.is_plain:
+            pool.io.settle(pool.put_back(slot))
+        else:
+            pool.give(slot)
+
+    def __del__(self) -> None:
+        if self._loan is not None and not self._client.closed:
+            import warnings
+
+            warnings.warn(
+                f"A connection that was taken at {self._loan.facts.taken_at} was "
+                "never given back",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+            self._give_back()
+
+
+class Transaction(Lease):
+    """The block that `Client.transaction()` returns. Used once.
+
+    Attributes:
+        is_undone: whether it is certain that nothing of it was kept.
+    """
+
+    __slots__ = ("_block", "_level", "is_undone")
+
+    def __init__(
+        self,
+        client: Client,
+        read_only: bool,
+        isolation_level: str | None,
+        deadline: Deadline,
+    ) -> None:
+        super().__init__(client, read_only, deadline)
+        self._level = isolation_level
+        self._block: Block | None = None
+        self.is_undone = True
+
+    async def __aenter__(self) -> LeasedConnection:
+        client = self._client
+        client.check_blocks()
+        client._check_loop()
+        call = client._for_block(self._reads, self._deadline, self._begin)
+        client._keep()
+        self._block, slot = await drive(make_call(client._pool, call))
+        return self._lend(slot, self._deadline)
+
+    async def _begin(self, slot: Slot) -> Block:
+        shape_next(slot, self._level, self._reads)
+        block: Block = slot.connection.transaction()
+        await block.__aenter__()
+        return block
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        loan, block = self._loan, self._block
+        if loan is None or block is None:
+            return False
+        try:
+            is_swallowed = await block.__aexit__(kind, error, traceback)
+        except errors.Error as failure:
+            is_sent = failure.sent_to_server and failure.poisons_connection
+            self.is_undone = error is not None or not is_sent
+            late = self._client._late(failure, self._deadline)
+            raise late from late.__cause__
+        finally:
+            self._give_back()
+        if not self._reads:
+            self._client._pin()
+        return is_swallowed
+
+
+async def _take(client: Client, read_only: bool, deadline: Deadline) -> Slot:
+    """Return a connection to be lent."""
+    lane = client._read_lane if read_only else client._write_lane
+    slot = None if client._replicas and read_only else lane.take()
+    if slot is not None:
+        now = deadline.began
+        if now - slot.since <= LOOK_SECONDS and not slot.is_gone():
+            slot.since = now
+            return slot
+        client._pool.give(slot)
+    client._check_loop()
+    call = client._for_block(read_only, deadline, _nothing)
+    client._keep()
+    _, slot = await drive(make_call(client._pool, call))
+    return slot
+
+
+async def _nothing(slot: Slot) -> None:
+    slot.limit(0)

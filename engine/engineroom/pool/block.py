@@ -1,0 +1,178 @@
+"""Blocks of the blocking client: a connection, or a transaction, for a while."""
+
+from __future__ import annotations
+
+from engineroom import errors
+from engineroom.pool.call import make_call
+from engineroom.pool.leased import LeasedConnection
+from engineroom.pool.loan import Loan
+from engineroom.pool.pool import LOOK_SECONDS
+from engineroom.pool.thread_io import run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from engineroom.connection.transaction import Transaction as Block
+    from engineroom.pool.client import Client
+    from engineroom.pool.deadline import Deadline
+    from engineroom.pool.lane import Slot
+
+__all__ = ["Lease", "Transaction"]
+
+
+class Lease:
+    """The block that `Client.connection()` returns. Used once."""
+
+    __slots__ = (
+        "__weakref__",
+        "_client",
+        "_connection",
+        "_deadline",
+        "_loan",
+        "_reads",
+    )
+
+    def __init__(self, client: Client, read_only: bool, deadline: Deadline) -> None:
+        self._client = client
+        self._reads = read_only
+        self._deadline = deadline
+        self._loan: Loan | None = None
+        self._connection: LeasedConnection | None = None
+
+    def __enter__(self) -> LeasedConnection:
+        return self._lend(_take(self._client, self._reads, self._deadline), None)
+
+    def _lend(self, slot: Slot, deadline: Deadline | None) -> LeasedConnection:
+        self._loan = Loan(self._client, slot, deadline)
+        self._connection = LeasedConnection(self._loan)
+        return self._connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        loan, self._loan = self._loan, None
+        if loan is None:
+            return
+        assert self._connection is not None
+        self._connection.end_lease()
+        _give(self._client, loan.slot)
+
+    def __del__(self) -> None:
+        if self._loan is not None and not self._client.closed:
+            import warnings
+
+            warnings.warn(
+                f"A connection that was taken at {self._loan.facts.taken_at} was "
+                "never given back",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+            self._give_back()
+
+
+class Transaction(Lease):
+    """The block that `Client.transaction()` returns. Used once.
+
+    Attributes:
+        is_undone: whether it is certain that nothing of it was kept.
+    """
+
+    __slots__ = ("_block", "_level", "is_undone")
+
+    def __init__(
+        self,
+        client: Client,
+        read_only: bool,
+        isolation_level: str | None,
+        deadline: Deadline,
+    ) -> None:
+        super().__init__(client, read_only, deadline)
+        self._level = isolation_level
+        self._block: Block | None = None
+        self.is_undone = True
+
+    def __enter__(self) -> LeasedConnection:
+        client = self._client
+        client.check_blocks()
+        call = client._for_block(self._reads, self._deadline, self._begin)
+        client._keep()
+        self._block, slot = run(make_call(client._pool, call))
+        return self._lend(slot, self._deadline)
+
+    def _begin(self, slot: Slot) -> Block:
+        connection = slot.connection
+        shape_next(slot, self._level, self._reads)
+        block: Block = connection.transaction()
+        block.__enter__()
+        return block
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        loan, block = self._loan, self._block
+        if loan is None or block is None:
+            return False
+        try:
+            is_swallowed = block.__exit__(kind, error, traceback)
+        except errors.Error as failure:
+            is_sent = failure.sent_to_server and failure.poisons_connection
+            self.is_undone = error is not None or not is_sent
+            late = self._client._late(failure, self._deadline)
+            raise late from late.__cause__
+        finally:
+            self._give_back()
+        if not self._reads:
+            self._client._pin()
+        return is_swallowed
+
+
+def shape_next(slot: Slot, level: str | None, read_only: bool) -> None:
+    """Have a connection's next transaction begin as it is asked for.
+
+    What was said for an earlier one holds until something else is said, so what is
+    not asked for is taken back.
+    """
+    conversation = slot.conversation
+    if conversation.isolation_level != level and (level or conversation.is_server):
+        conversation.isolation_level = level
+    if conversation.is_server and conversation.read_only != (read_only or None):
+        conversation.read_only = read_only or None
+
+
+def _take(client: Client, read_only: bool, deadline: Deadline) -> Slot:
+    """Return a connection to be lent."""
+    lane = client._read_lane if read_only else client._write_lane
+    slot = None if client._replicas and read_only else lane.take()
+    if slot is not None:
+        now = deadline.began
+        if now - slot.since <= LOOK_SECONDS and not slot.is_gone():
+            slot.since = now
+            return slot
+        client._pool.give(slot)
+    call = client._for_block(read_only, deadline, _nothing)
+    client._keep()
+    _, slot = run(make_call(client._pool, call))
+    return slot
+
+
+def _nothing(slot: Slot) -> None:
+    slot.limit(0)
+
+
+def _give(client: Client, slot: Slot) -> None:
+    conversation = slot.conversation
+    if conversation.handle.in_transaction or not conversation.is_plain:
+        run(client._pool.put_back(slot))
+    else:
+        client._pool.give(slot)

@@ -1,0 +1,384 @@
+"""A lane: the connections to one place, who has which, and who waits for one.
+
+Only the book-keeping: nothing here opens, closes or waits. Both faces of the client
+keep their books here, a lock around each entry, so that threads may share a lane; on
+an event loop the lock is never waited for.
+
+Whoever waits is served in the order of coming. Of the idle connections the one used
+last goes first, so that those that are not needed grow old.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from collections import deque
+from time import monotonic
+
+from engineroom import errors
+from engineroom.pool.states import Life
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    from engineroom.connection import Location
+    from engineroom.connection.conversation import Conversation
+    from engineroom.pool.lease import LeaseFacts
+    from engineroom.pool.states import StateName
+
+    class Waiter(Protocol):
+        """Somebody who waits for a connection; each face has its own kind."""
+
+        slot: Slot | None
+        error: errors.Error | None
+        is_over: bool
+
+        def wake(self) -> None: ...
+
+
+__all__ = ["NEVER", "Lane", "Slot"]
+
+NEVER = float("-inf")
+# After a connection that did not come about, while there are others.
+_GROWTH_PAUSE = 0.1
+_OVER = ("draining", "closed")
+_IDLE = ("new", "failed", "timed_out")
+
+
+class Slot:
+    """One connection of a lane.
+
+    Attributes:
+        born: when it was opened, as `time.monotonic()` counts.
+        connection: the face's own connection.
+        conversation: what it is in the middle of.
+        expires: when it has lived long enough, likewise.
+        generation: of the lane, when it was opened.
+        is_dirty: whether the session was changed and has to be reset.
+        lane: where it belongs.
+        lease: who has it, where it was taken for more than one statement.
+        limit: sets how long the engine may take from now on, in milliseconds.
+        is_gone: tells without waiting whether the other end has closed it.
+        since: when it was taken, or given back; `NEVER` where it has to be asked
+            whether it still works before it is handed out.
+    """
+
+    __slots__ = (
+        "born",
+        "connection",
+        "conversation",
+        "expires",
+        "generation",
+        "is_dirty",
+        "is_gone",
+        "lane",
+        "lease",
+        "limit",
+        "since",
+    )
+
+    def __init__(
+        self,
+        lane: Lane,
+        connection: Any,
+        generation: int,
+        expires: float,
+        limit: Callable[[int], object],
+        is_gone: Callable[[], bool],
+    ) -> None:
+        self.lane = lane
+        self.connection = connection
+        self.conversation: Conversation = connection._conversation
+        self.limit = limit
+        self.is_gone = is_gone
+        self.generation = generation
+        self.born = self.since = monotonic()
+        self.expires = expires
+        self.is_dirty = False
+        self.lease: LeaseFacts | None = None
+
+
+class Lane:
+    """The connections to one place.
+
+    Attributes:
+        name: what it is for: `primary`, `reader`, `replica 1` and so on.
+        location: where its connections go.
+        least, most: how many there are at least and at most.
+        life: the state that it is in.
+        lock: around each change.
+        slots: all that are open, idle or not.
+        idle: those that nobody has, the one used last at the end.
+        waiters: who waits, in the order of coming, with some that no longer do.
+        waiting: how many of them still do.
+        opening: how many connections are on their way.
+        generation: raised whenever a connection is lost or all are to be replaced.
+        floor: connections of an older generation are not handed out any more.
+        last_success: when something last went well, as `time.monotonic()` counts.
+        grow_after: before this moment no further connection is tried.
+        trouble: why the last connection that was tried did not come about.
+        emptied: woken when the last connection of a lane that is closing has gone.
+        is_reader: whether its connections only read.
+    """
+
+    def __init__(
+        self, name: str, location: Location, least: int, most: int, is_reader: bool
+    ) -> None:
+        self.name = name
+        self.location = location
+        self.least = least
+        self.most = most
+        self.is_reader = is_reader
+        self.life = Life()
+        self.trouble: errors.Error | None = None
+        self.generation = 1
+        self.floor = 1
+        self.last_success = NEVER
+        self.grow_after = NEVER
+        self._empty()
+
+    def _empty(self) -> None:
+        self.lock = allocate_lock()
+        self.slots: set[Slot] = set()
+        self.idle: list[Slot] = []
+        self.waiters: deque[Waiter] = deque()
+        self.waiting = 0
+        self.opening = 0
+        self.emptied: Waiter | None = None
+
+    def begin_anew(self) -> None:
+        """Forget everything: a forked child has nothing of its parent's connections."""
+        self._empty()
+        self.generation += 1
+        self.floor = self.generation
+        self.life.begin_anew()
+
+    @property
+    def in_use(self) -> int:
+        """How many connections somebody has."""
+        return len(self.slots) - len(self.idle)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further connection may be opened."""
+        return len(self.slots) + self.opening >= self.most
+
+    def take(self) -> Slot | None:
+        """Return an idle connection, None where there is none or somebody waits."""
+        with self.lock:
+            if self.waiting or not self.idle:
+                return None
+            return self.idle.pop()
+
+    def join(self, waiter: Waiter) -> None:
+        """Stand in line; or be given a connection that has come free meanwhile.
+
+        Raises:
+            ClientClosed: the client is closed, or about to be.
+        """
+        with self.lock:
+            if self.life.name in _OVER:
+                raise errors.ClientClosed(self.life.name)
+            if self.idle and not self.waiting:
+                waiter.slot = self.idle.pop()
+                waiter.is_over = True
+                waiter.wake()
+                return
+            self.waiters.append(waiter)
+            self.waiting += 1
+
+    def leave(self, waiter: Waiter) -> Slot | None:
+        """Stand in line no longer; return what was given meanwhile, to be given on."""
+        with self.lock:
+            if not waiter.is_over:
+                waiter.is_over = True
+                self.waiting -= 1
+                if len(self.waiters) > 2 * self.waiting + 16:
+                    self.waiters = deque(w for w in self.waiters if not w.is_over)
+            slot, waiter.slot = waiter.slot, None
+            return slot
+
+    def give(self, slot: Slot) -> bool:
+        """Give a connection to who has waited longest, or lay it by.
+
+        Returns:
+            Whether it was taken. One of a generation that is over is not: it is out of
+            the books then, and to be closed.
+        """
+        with self.lock:
+            if slot.generation < self.floor:
+                self._discard(slot)
+                return False
+            waiter = self._next_waiter() if self.waiting else None
+            if waiter is None:
+                self.idle.append(slot)
+            else:
+                waiter.slot = slot
+                waiter.wake()
+            return True
+
+    def _next_waiter(self) -> Waiter | None:
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            if not waiter.is_over:
+                waiter.is_over = True
+                self.waiting -= 1
+                return waiter
+        return None
+
+    def fail_all(self, error: errors.Error) -> None:
+        """Tell all who wait why there is nothing to wait for."""
+        with self.lock:
+            while self.waiting:
+                waiter = self._next_waiter()
+                if waiter is not None:
+                    waiter.error = error
+                    waiter.wake()
+
+    def wants_start(self) -> bool:
+        """Whether there is nothing, and nothing on its way; then it is connecting.
+
+        Who is told so warms the lane up. However many ask at once, one is told.
+        """
+        with self.lock:
+            is_empty = not self.slots and not self.opening
+            if self.life.name in _IDLE or (self.life.name == "ready" and is_empty):
+                self.life.move("connecting")
+                return True
+            return False
+
+    def move(self, name: StateName, cause: errors.Error | None = None) -> bool:
+        """Go over to another state, unless the end has begun; whether it did."""
+        with self.lock:
+            if self.life.name in _OVER and name != "closed":
+                return False
+            self.life.move(name, cause)
+            return True
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is being warmed up."""
+        return self.life.name in ("connecting", "warming")
+
+    def wants_growth(self) -> bool:
+        """Whether somebody waits for whom no connection is on its way; counts one.
+
+        Who is told so opens one, and calls `add()` or `miss()`.
+        """
+        with self.lock:
+            if self.life.name != "ready" or self.is_full:
+                return False
+            if self.waiting <= self.opening:
+                return False
+            if self.slots and monotonic() < self.grow_after:
+                return False
+            self.opening += 1
+            return True
+
+    def wants_least(self) -> bool:
+        """Whether there are fewer connections than there should be; counts one."""
+        with self.lock:
+            if self.life.name != "ready" or not self.slots:
+                return False
+            if len(self.slots) + self.opening >= self.least:
+                return False
+            self.opening += 1
+            return True
+
+    def reserve(self, count: int) -> None:
+        """Note that so many connections are on their way."""
+        with self.lock:
+            self.opening += count
+
+    def add(self, slot: Slot) -> None:
+        """Note that a connection that was on its way is there."""
+        with self.lock:
+            self.opening -= 1
+            self.slots.add(slot)
+            self.trouble = None
+
+    def miss(self, why: errors.Error | None) -> None:
+        """Note that a connection that was on its way did not come about."""
+        with self.lock:
+            self.opening -= 1
+            self.trouble = why
+            self.grow_after = monotonic() + _GROWTH_PAUSE
+            self._look_empty()
+
+    def give_up(self, why: errors.Error) -> bool:
+        """Be failed where no connection is there or on its way; whether it is."""
+        with self.lock:
+            if self.slots or self.opening or self.life.name != "ready":
+                return False
+            self.life.move("failed", why)
+            return True
+
+    def _discard(self, slot: Slot) -> None:
+        self.slots.discard(slot)
+        self._look_empty()
+
+    def _look_empty(self) -> None:
+        if self.emptied is not None and not self.slots and not self.opening:
+            self.emptied.wake()
+
+    def drop(self, slot: Slot, *, is_lost: bool) -> None:
+        """Take a connection out of the books; its owner closes it.
+
+        Args:
+            slot: which somebody has; it is not idle.
+            is_lost: whether it broke. Then a new generation begins, and the idle ones
+                are asked before they are handed out again.
+        """
+        with self.lock:
+            self._discard(slot)
+            if is_lost:
+                self.generation += 1
+                for other in self.idle:
+                    other.since = NEVER
+
+    def retire_all(self) -> list[Slot]:
+        """Begin a new generation, to which none of the connections belongs.
+
+        Returns:
+            Those that were idle, to be closed; the others are as they come back.
+        """
+        with self.lock:
+            self.generation += 1
+            self.floor = self.generation
+            idle, self.idle = self.idle, []
+            self.slots.difference_update(idle)
+            return idle
+
+    def take_overdue(self, now: float, idle_seconds: float) -> list[Slot]:
+        """Take idle connections out of the books that are too old or of no use."""
+        overdue: list[Slot] = []
+        with self.lock:
+            spare = len(self.slots) - self.least
+            kept: list[Slot] = []
+            for slot in self.idle:  # the one longest unused first
+                is_unused = spare > 0 and now - slot.since > idle_seconds
+                if slot.expires <= now or slot.generation < self.floor or is_unused:
+                    overdue.append(slot)
+                    spare -= 1
+                else:
+                    kept.append(slot)
+            self.idle = kept
+            self.slots.difference_update(overdue)
+        return overdue
+
+    def drain(self, emptied: Waiter) -> bool:
+        """Begin the end; whether it had not begun. Wakes the waiter at its end."""
+        with self.lock:
+            if self.life.name in _OVER:
+                return False
+            self.life.move("draining")
+            self.emptied = emptied
+            self._look_empty()
+            return True
+
+    def oldest(self) -> Slot | None:
+        """Return the connection that somebody has had for longest."""
+        with self.lock:
+            taken = self.slots.difference(self.idle)
+        return min(taken, key=lambda slot: slot.since, default=None)

@@ -1,0 +1,77 @@
+"""Who has a connection for more than one statement, and where it was taken."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+__all__ = ["LeaseFacts", "caller_frames"]
+
+# Whatever lies in here is not the caller.
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_DEPTH = 12
+
+
+class LeaseFacts:
+    """One lease of a connection.
+
+    Attributes:
+        lane: which connections it is of.
+        generation: of the connection.
+        began: when it was taken, as `time.monotonic()` counts.
+        is_over: whether it was given back.
+        is_reported: whether it was reported as a leak.
+    """
+
+    __slots__ = ("_frames", "began", "generation", "is_over", "is_reported", "lane")
+
+    def __init__(self, lane: str, generation: int) -> None:
+        self.lane = lane
+        self.generation = generation
+        self.began = monotonic()
+        self.is_over = False
+        self.is_reported = False
+        self._frames = caller_frames()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted."""
+        return monotonic() - self.began
+
+    @property
+    def taken_at(self) -> str:
+        """Where it was taken, as `file:line`; empty where nobody knows."""
+        return self.stack[0] if self.stack else ""
+
+    @property
+    def stack(self) -> list[str]:
+        """Where it was taken, as `file:line in function`, the innermost first."""
+        return [
+            f"{code.co_filename}:{line} in {code.co_name}"
+            for code, line in self._frames
+        ]
+
+    def __repr__(self) -> str:
+        state = "over" if self.is_over else f"{self.seconds:.3f} s"
+        return f"<engineroom.Lease of {self.lane}, {state}, taken at {self.taken_at}>"
+
+
+def caller_frames(depth: int = _DEPTH) -> list[tuple[CodeType, int]]:
+    """Return code and line of those who called in here, the innermost first.
+
+    Frames of this package are left out. Only code objects are kept, which keep no
+    variable of the caller alive.
+    """
+    frame: FrameType | None = sys._getframe(1)  # the documented way
+    found: list[tuple[CodeType, int]] = []
+    while frame is not None and len(found) < depth:
+        code = frame.f_code
+        if not code.co_filename.startswith(_OWN):
+            found.append((code, frame.f_lineno))
+        frame = frame.f_back
+    return found

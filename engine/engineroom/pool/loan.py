@@ -1,0 +1,152 @@
+"""What both faces know of a connection that is lent: its limits and its statements."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from engineroom import errors
+from engineroom.pool.lease import LeaseFacts
+from engineroom.pool.places import SHARING_POOLERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from engineroom.pool.deadline import Deadline
+    from engineroom.pool.face import ClientFace
+    from engineroom.pool.known import Known
+    from engineroom.pool.lane import Slot
+
+__all__ = ["ENDED", "Loan"]
+
+
+class _Ended:
+    """Stands where a lent connection's parts were, and refuses everything."""
+
+    __slots__ = ()
+    changes = -1
+    last_row_id = 0
+    has_result = is_running = False
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise errors.LeaseEnded()
+
+    def fetchone(self) -> NoReturn:
+        """Refuse."""
+        raise errors.LeaseEnded()
+
+    def close(self) -> None:
+        """Do nothing: closing twice is allowed."""
+
+
+ENDED = _Ended()
+
+
+class Loan:
+    """One connection that is lent.
+
+    Args:
+        client: who lends it.
+        slot: the connection.
+        deadline: of the whole block; None where each statement has its own.
+
+    Attributes:
+        facts: since when, and where it was taken.
+        is_over: whether it was given back.
+        slot: as above.
+    """
+
+    __slots__ = ("_client", "_cursors", "_deadline", "_prune_at", "facts", "slot")
+
+    def __init__(
+        self, client: ClientFace, slot: Slot, deadline: Deadline | None
+    ) -> None:
+        self.slot = slot
+        self._client = client
+        self._deadline = deadline
+        self._cursors: list[Callable[[], Any]] = []
+        self._prune_at = 64
+        self.facts = slot.lease = LeaseFacts(slot.lane.name, slot.generation)
+        client.metrics.count("leases")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was given back."""
+        return self.facts.is_over
+
+    def check(self) -> None:
+        """Refuse what comes after the end.
+
+        Raises:
+            LeaseEnded: it was given back.
+        """
+        if self.facts.is_over:
+            raise errors.LeaseEnded()
+
+    def note_cursor(self, cursor: Callable[[], Any]) -> None:
+        """Keep in mind a cursor that has to end with the loan."""
+        cursors = self._cursors
+        cursors.append(cursor)
+        if len(cursors) >= self._prune_at:
+            cursors[:] = [each for each in cursors if each() is not None]
+            self._prune_at = 2 * len(cursors) + 64
+
+    def begin(self, operation: str | None) -> Known | None:
+        """Note that a statement begins, and give it its time.
+
+        Raises:
+            LeaseEnded: the connection was given back.
+            Misuse: the pooler would have it run in somebody else's session.
+        """
+        self.check()
+        client, slot = self._client, self.slot
+        if self._deadline is None:
+            slot.limit(client._limit_ms)
+        if operation is None:
+            return None
+        known = client._known[operation]
+        if known.statement.changes_session:
+            if client.options.pooler in SHARING_POOLERS:
+                raise errors.Misuse(
+                    f"`{known.statement.word}` changes a session, which a pooler of "
+                    f"the kind `{client.options.pooler}` shares with others",
+                    hint="say it in the server's settings of the role or database",
+                )
+            slot.is_dirty = True
+        return known
+
+    def end(self, known: Known | None, began: float, rows: int) -> None:
+        """Note that a statement has ended."""
+        if self._deadline is None:
+            self.slot.limit(0)  # what is read of it may take as long as it takes
+        if known is not None:
+            seconds = monotonic() - began
+            known.stats.add(seconds, rows)
+            client = self._client
+            if client._watching or seconds >= client._notice_seconds:
+                client._notice(known, seconds, rows)
+
+    def fail(
+        self, known: Known | None, began: float, error: errors.Error
+    ) -> errors.Error:
+        """Note that a statement has failed; return what the caller gets."""
+        if self._deadline is None and not self.slot.conversation.handle.is_closed:
+            self.slot.limit(0)
+        if known is not None:
+            known.stats.add_error(error.fault, monotonic() - began)
+        return self._client._late(error, self._deadline)
+
+    def close(self) -> None:
+        """End it: its cursors refuse everything from now on."""
+        self.facts.is_over = True
+        self.slot.lease = None
+        for cursor in self._cursors:
+            found = cursor()
+            if found is not None:
+                found.end_lease()
+        self._cursors.clear()
+        self._client.metrics.observe("lease_seconds", self.facts.seconds)
+
+    def __repr__(self) -> str:
+        return repr(self.facts)

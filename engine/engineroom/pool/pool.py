@@ -1,0 +1,539 @@
+"""What both faces of the client do with their connections, in steps that never wait.
+
+A step is a generator. Where something has to be waited for, it yields what its `io` was
+asked to do: in the blocking face that has been done by then, in the awaited one it is
+awaited, and either way the result comes back. So there is one set of rules for who gets
+which connection, how one is opened and when it is thrown away, and two thin runners.
+"""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from time import monotonic
+
+from engineroom import errors
+from engineroom.metrics import Metrics
+from engineroom.pool.deadline import Deadline
+from engineroom.pool.lane import Lane, Slot
+from engineroom.pool.learning import learned_for
+from engineroom.pool.places import credentials_of, make_lanes, with_credentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Generator, Sequence
+    from typing import Any, Protocol, TypeVar
+
+    from engineroom.connection import Location
+    from engineroom.pool.lane import Waiter
+    from engineroom.pool.options import Options
+
+    T = TypeVar("T")
+    Steps = Generator[Any, Any, T]
+
+    class IO(Protocol):
+        """What waits: done when it is asked for, or awaited when it is yielded."""
+
+        def make_waiter(self) -> Waiter: ...
+        def wait(self, waiter: Waiter, seconds: float) -> Any: ...
+        def pause(self, seconds: float) -> Any: ...
+        def open(self, location: Location, seconds: float) -> Any: ...
+        def close(self, connection: Any) -> Any: ...
+        def script(self, connection: Any, sql: str) -> Any: ...
+        def prepare(self, connection: Any, sql: str) -> Any: ...
+        def ask(self, slot: Slot, sql: str) -> Any: ...
+        def rollback(self, connection: Any) -> Any: ...
+        def reach(
+            self, connection: Any
+        ) -> tuple[Callable[[int], object], Callable[[], bool]]: ...
+        def call(self, hook: Callable[..., Any], *arguments: Any) -> Any: ...
+        def gather(self, every: Sequence[Steps[Any]]) -> Any: ...
+        def spawn(self, steps: Steps[Any]) -> None: ...
+        def settle(self, steps: Steps[Any]) -> None: ...
+
+
+__all__ = ["LOGGER", "Pool"]
+
+# How long a connection may be unused before a look, which waits for nothing, whether
+# the other end is still there.
+LOOK_SECONDS = 1.0
+# The longest that a connection which was asked whether it works may take to answer.
+_VALIDATE_SECONDS = 1.0
+
+_RESET = {
+    "sqlite": "",
+    # All that a session may have changed but what is prepared, which is ours.
+    "postgres": (
+        "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
+        "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+    ),
+}
+
+
+def LOGGER() -> logging.Logger:  # noqa: N802 - stands for the logger itself
+    """Return the logger, imported when something is to be said."""
+    import logging
+
+    return logging.getLogger("engineroom")
+
+
+class Pool:
+    """The lanes of a client.
+
+    Args:
+        url: where the primary is.
+        replicas: where the replicas are.
+        options: of the client.
+        io: what waits.
+
+    Attributes:
+        io: as above.
+        lanes: all, the primary first.
+        metrics: what is counted.
+        on_failure: told of every failure that a caller gets.
+        options: as above.
+        primary: the lane that may write.
+    """
+
+    def __init__(
+        self, url: str, replicas: Sequence[str], options: Options, io: IO
+    ) -> None:
+        self.options = options
+        self.io = io
+        self.lanes = make_lanes(url, replicas, options)
+        self.primary = self.lanes[0]
+        self.backend = self.primary.location.backend
+        self.credentials_until = float("inf")
+        self.closing = io.make_waiter()
+        self.on_failure: Callable[[errors.Error], object] = _ignore
+        self._learned = learned_for(self.primary.location.display)
+        self._warm_up_began: float | None = None
+        self._make_metrics()
+
+    def _make_metrics(self) -> None:
+        self.metrics = Metrics(
+            backend=self.backend,
+            url=self.primary.location.display,
+            read_state=self._state,
+        )
+        gauge = self.metrics.gauge
+        for lane in self.lanes:
+            gauge("pool_size", lambda lane=lane: len(lane.slots), lane=lane.name)
+            gauge("pool_in_use", lambda lane=lane: lane.in_use, lane=lane.name)
+            gauge("pool_idle", lambda lane=lane: len(lane.idle), lane=lane.name)
+            gauge("pool_waiting", lambda lane=lane: lane.waiting, lane=lane.name)
+        gauge("generation", lambda: self.primary.generation)
+        gauge("warming_for_seconds", self._warming_for)
+        gauge("oldest_lease_seconds", self._oldest_lease)
+
+    def _state(self) -> dict[str, object]:
+        return self.primary.life.state.as_dict()
+
+    def _warming_for(self) -> float:
+        began = self._warm_up_began
+        return monotonic() - began if began is not None else 0.0
+
+    def _oldest_lease(self) -> float:
+        now = monotonic()
+        leases = [s.lease for lane in self.lanes for s in list(lane.slots) if s.lease]
+        return max((now - lease.began for lease in leases), default=0.0)
+
+    def begin_anew(self) -> None:
+        """Forget everything: a forked child has nothing of its parent's connections."""
+        for lane in self.lanes:
+            lane.begin_anew()
+        self.closing = self.io.make_waiter()
+        self._warm_up_began = None
+        self._make_metrics()
+
+    # Taking a connection.
+
+    def acquire(self, lane: Lane, deadline: Deadline, *, is_write: bool) -> Steps[Slot]:
+        """Return a connection that works, as far as can be told.
+
+        Args:
+            lane: of which.
+            deadline: of the call.
+            is_write: whether what follows must not be sent into a dead connection.
+
+        Raises:
+            PoolExhausted: none came free in time.
+            DeadlineExceeded: there was none in time.
+            ClientClosed: the client is closed, or closing.
+            Error: none could be opened; this is why.
+        """
+        while True:
+            slot = lane.take()
+            if slot is None:
+                slot = yield from self._wait_for_one(lane, deadline)
+            if (yield from self._is_usable(slot, deadline, is_write=is_write)):
+                return slot
+
+    def _wait_for_one(self, lane: Lane, deadline: Deadline) -> Steps[Slot]:
+        waiter = self.io.make_waiter()
+        lane.join(waiter)
+        began = monotonic()
+        try:
+            if waiter.slot is None:
+                self.see_to(lane)
+                deadline.enter("warming" if lane.is_starting else "waiting")
+                if not lane.is_starting:
+                    self.metrics.count("waits")
+                yield self.io.wait(waiter, deadline.left())
+            slot, waiter.slot = waiter.slot, None
+        finally:
+            self.metrics.observe("wait_seconds", monotonic() - began)
+            given = lane.leave(waiter)
+            if given is not None:  # to somebody who was stopped meanwhile
+                self.give(given)
+        if slot is not None:
+            return slot
+        if waiter.error is not None:
+            raise copy.copy(waiter.error)
+        raise self._none_in_time(lane, deadline, monotonic() - began)
+
+    def _none_in_time(
+        self, lane: Lane, deadline: Deadline, waited: float
+    ) -> errors.Error:
+        self.metrics.count("timeouts", phase=deadline.phase)
+        if deadline.phase != "waiting":
+            return errors.DeadlineExceeded(
+                deadline.seconds,
+                spent=deadline.account(),
+                doing=deadline.phase,
+                attempts=deadline.attempts,
+            )
+        oldest = lane.oldest()
+        lease = oldest.lease if oldest is not None else None
+        error = errors.PoolExhausted(
+            size=lane.most,
+            in_use=lane.in_use,
+            waiting=lane.waiting + 1,
+            waited_seconds=waited,
+            oldest_seconds=monotonic() - oldest.since if oldest is not None else None,
+            oldest_at=lease.taken_at if lease is not None else "",
+        )
+        error.__cause__ = lane.trouble
+        return error
+
+    def see_to(self, lane: Lane) -> None:
+        """Have connections opened where somebody waits for whom there is none."""
+        if lane.wants_start():
+            self.io.spawn(self.warm_up(lane))
+        while lane.wants_growth():
+            self.io.spawn(self._grow(lane))
+
+    def _is_usable(
+        self, slot: Slot, deadline: Deadline, *, is_write: bool
+    ) -> Steps[bool]:
+        """Look whether a connection works, where there is a reason to."""
+        now = monotonic()
+        if slot.expires <= now:
+            yield from self.lose(slot, "lifetime", is_lost=False)
+            return False
+        unused = now - slot.since
+        slot.since = now
+        if (is_write or unused > LOOK_SECONDS) and slot.is_gone():
+            yield from self.lose(slot, "found closed")
+            return False
+        if unused > self.options.validate_seconds:
+            slot.limit(int(1000 * min(_VALIDATE_SECONDS, deadline.limit())))
+            try:
+                yield self.io.ask(slot, "SELECT 1")
+            except errors.Error:
+                yield from self.lose(slot, "did not answer")
+                return False
+            except BaseException:
+                self.io.settle(self.put_back(slot))
+                raise
+        return True
+
+    # Giving one back.
+
+    def give(self, slot: Slot) -> None:
+        """Give a connection to who has waited longest, or lay it by."""
+        if slot.is_dirty or slot.conversation.handle.is_closed:
+            self.io.settle(self.put_back(slot))
+        elif not slot.lane.give(slot):
+            self.io.settle(self._close(slot, "generation"))
+
+    def put_back(self, slot: Slot) -> Steps[None]:
+        """Give a connection back that may have to be mended first."""
+        try:
+            if not (yield from self._mend(slot)):
+                yield from self.lose(slot, "broken")
+                return
+        except BaseException:
+            yield from self.lose(slot, "not mended")
+            raise
+        if not slot.lane.give(slot):
+            yield from self._close(slot, "generation")
+
+    def _mend(self, slot: Slot) -> Steps[bool]:
+        """Bring a connection into the state that a new one has; whether it is well."""
+        handle = slot.conversation.handle
+        if self.is_broken(slot):
+            return False
+        slot.limit(int(1000 * self.options.deadline_seconds))
+        try:
+            if slot.conversation.pipelines or slot.conversation.transactions:
+                return False  # a block that was left without its end
+            if handle.in_transaction:
+                self.metrics.count("rollbacks_on_return")
+                yield self.io.rollback(slot.connection)
+            if slot.is_dirty and self.options.pooler == "none":
+                self.metrics.count("resets")
+                if self.backend == "sqlite":
+                    return False  # what a file's session changed has no reset
+                yield self.io.script(slot.connection, _RESET[self.backend])
+            slot.is_dirty = False
+        except errors.Error:
+            return False
+        return not handle.is_closed
+
+    def is_broken(self, slot: Slot) -> bool:
+        """Whether a connection can only be closed."""
+        handle = slot.conversation.handle
+        if handle.is_closed:
+            return True
+        try:
+            return slot.conversation.transaction_status == "lost"
+        except errors.Error:
+            return True
+
+    def lose(self, slot: Slot, reason: str, *, is_lost: bool = True) -> Steps[None]:
+        """Take a connection that somebody has out of the books, and close it."""
+        slot.lane.drop(slot, is_lost=is_lost)
+        yield from self._close(slot, reason)
+        self.see_to_waiting(slot.lane)
+
+    def see_to_waiting(self, lane: Lane) -> None:
+        """As `see_to()`, where somebody waits."""
+        if lane.waiting:
+            self.see_to(lane)
+
+    def _close(self, slot: Slot, reason: str) -> Steps[None]:
+        self.metrics.count("disconnects", reason=reason)
+        with suppress(errors.Error):
+            yield self.io.close(slot.connection)
+
+    # Opening.
+
+    def warm_up(self, lane: Lane) -> Steps[None]:
+        """Make a lane ready that is connecting: open, prepare, and prove it works."""
+        began = self._warm_up_began = monotonic()
+        until = began + self.options.warm_up_seconds
+        try:
+            yield from self._prepare_place(lane)
+            lane.reserve(1)
+            first = yield from self._open_proven(lane, until)
+        except BaseException as error:
+            self._warm_up_failed(lane, error, began)
+            if not isinstance(error, Exception):
+                raise
+            return
+        slots = [first]
+        lane.move("warming")
+        rest = max(0, lane.least - 1)
+        lane.reserve(rest)
+        every = [self._open_proven(lane, until) for _ in range(rest)]
+        for outcome in (yield self.io.gather(every)) if every else ():
+            if isinstance(outcome, Slot):
+                slots.append(outcome)
+            elif not isinstance(outcome, errors.Error) or outcome.fault != "capacity":
+                # A server that is full has given what it can; all else is a failure.
+                self._warm_up_failed(lane, outcome, began)
+                yield from self._drop_all(slots)
+                return
+        self._warm_up_began = None
+        if not lane.move("ready"):
+            yield from self._drop_all(slots)
+            return
+        seconds = monotonic() - began
+        self._learned.add(seconds)
+        self.metrics.count("warm_ups", result="ready")
+        self.metrics.observe("warm_up_seconds", seconds)
+        for slot in slots:
+            self.give(slot)
+        self.see_to_waiting(lane)
+
+    def _prepare_place(self, lane: Lane) -> Steps[None]:
+        """See to it that there is a file for readers, which do not make it."""
+        primary = self.primary
+        is_reader_of_file = self.backend == "sqlite" and lane is not primary
+        if is_reader_of_file and primary.life.name != "ready":
+            deadline = Deadline(self.options.warm_up_seconds)
+            self.give((yield from self.acquire(primary, deadline, is_write=False)))
+
+    def _drop_all(self, slots: list[Slot]) -> Steps[None]:
+        for slot in slots:
+            slot.lane.drop(slot, is_lost=False)
+            yield from self._close(slot, "warm-up failed")
+
+    def _warm_up_failed(self, lane: Lane, error: BaseException, began: float) -> None:
+        self._warm_up_began = None
+        seconds = monotonic() - began
+        if isinstance(error, errors.Error):
+            cause = error
+        else:  # somebody's hook, or the end of the program
+            cause = errors.WarmUpFailed(error, attempts=1, seconds=seconds)
+        is_late = isinstance(cause, errors.TimedOut)
+        if is_late:
+            self._learned.add_late()
+            cause = errors.WarmUpTimedOut(
+                error, attempts=1, seconds=seconds, budget_seconds=seconds
+            )
+        self.metrics.count("warm_ups", result="timed_out" if is_late else "failed")
+        self.metrics.observe("warm_up_seconds", seconds)
+        if lane.move("timed_out" if is_late else "failed", cause):
+            lane.fail_all(cause)
+
+    def _grow(self, lane: Lane) -> Steps[None]:
+        """Open one more connection, for who waits."""
+        until = monotonic() + self.options.warm_up_seconds
+        try:
+            slot = yield from self._open_proven(lane, until)
+        except errors.Error as error:
+            if lane.give_up(error):
+                lane.fail_all(error)
+            return
+        self.give(slot)
+        self.see_to_waiting(lane)
+
+    def _open_proven(self, lane: Lane, until: float) -> Steps[Slot]:
+        """Open a connection that was counted, prepare what is hot, ask it something."""
+        began = monotonic()
+        generation = lane.generation
+        slot: Slot | None = None
+        connection: Any = None
+        try:
+            limit = self._learned.limit(until - began)
+            location = yield from self._locate(lane)
+            connection = yield self.io.open(location, limit)
+            expires = began + self.options.lifetime_seconds
+            slot = Slot(
+                lane, connection, generation, expires, *self.io.reach(connection)
+            )
+            slot.limit(max(1, int(1000 * (until - monotonic()))))
+            yield from self._make_ready(slot)
+        except BaseException as error:
+            is_ours = isinstance(error, errors.Error)
+            lane.miss(error if is_ours else None)  # type: ignore[arg-type]
+            self.metrics.count("connect_failures", fault=getattr(error, "fault", ""))
+            if connection is not None:
+                with suppress(errors.Error):
+                    yield self.io.close(connection)
+            raise
+        lane.add(slot)
+        self.metrics.count("connects")
+        self.metrics.observe("connect_seconds", monotonic() - began)
+        return slot
+
+    def _make_ready(self, slot: Slot) -> Steps[None]:
+        """Do with a new connection all that comes before its first use."""
+        lane, connection = slot.lane, slot.connection
+        if self.backend == "sqlite" and not lane.is_reader:
+            # Readers and the writer do not wait for each other. Of a database in
+            # memory the answer is that it stays as it is.
+            yield self.io.script(connection, "PRAGMA journal_mode = WAL")
+        if self.options.on_connect is not None:
+            yield self.io.call(self.options.on_connect, connection)
+            if slot.conversation.handle.in_transaction:
+                yield self.io.rollback(connection)
+        if self.backend == "sqlite" and lane.is_reader:
+            yield self.io.script(connection, "PRAGMA query_only = ON")
+        for sql in self.options.hot:
+            yield self.io.prepare(connection, sql)
+        yield self.io.ask(slot, "SELECT 1")
+
+    def _locate(self, lane: Lane) -> Steps[Location]:
+        callback = self.options.credentials
+        if callback is None:
+            return lane.location
+        try:
+            given = yield self.io.call(callback)
+        except errors.Error:
+            raise
+        except Exception as error:
+            # Not chained: what it says may be a secret.
+            raise errors.CredentialsFailed(
+                f"raised a `{type(error).__name__}`"
+            ) from None
+        words, valid_seconds = credentials_of(given)
+        if valid_seconds is not None:
+            self.credentials_until = monotonic() + valid_seconds
+        return with_credentials(lane.location, words)
+
+    # Keeping.
+
+    def tend(self) -> Steps[None]:
+        """Close what is too old, open what is missing, report leases that last."""
+        now = monotonic()
+        if now >= self.credentials_until:
+            self.credentials_until = float("inf")
+            yield from self.retire("credentials")
+        for lane in self.lanes:
+            for slot in lane.take_overdue(now, self.options.idle_seconds):
+                yield from self._close(slot, "age")
+            while lane.wants_least():
+                self.io.spawn(self._grow(lane))
+            self.see_to_waiting(lane)
+        self._report_leaks()
+
+    def _report_leaks(self) -> None:
+        for lane in self.lanes:
+            for slot in list(lane.slots):
+                lease = slot.lease
+                if lease is None or lease.is_reported or lease.is_over:
+                    continue
+                if lease.seconds >= self.options.leak_seconds:
+                    lease.is_reported = True
+                    self.metrics.count("leaks")
+                    LOGGER().warning(
+                        "A connection was taken %.0f s ago and not given back, at %s",
+                        lease.seconds,
+                        "; called from ".join(lease.stack),
+                    )
+
+    def tend_every(self) -> float:
+        """Return how many seconds may pass between two rounds of `tend()`."""
+        options = self.options
+        shortest = min(
+            options.idle_seconds, options.lifetime_seconds, options.leak_seconds
+        )
+        return min(1.0, max(0.01, shortest / 4))
+
+    def retire(self, reason: str) -> Steps[None]:
+        """Replace every connection: idle ones now, the others as they come back."""
+        for lane in self.lanes:
+            for slot in lane.retire_all():
+                yield from self._close(slot, reason)
+            self.see_to_waiting(lane)
+
+    def close(self, seconds: float) -> Steps[None]:
+        """Take nothing new, wait for what is lent, and close everything.
+
+        Args:
+            seconds: how long to wait for leases; those that last longer are closed
+                when they come back.
+        """
+        until = monotonic() + seconds
+        draining: list[tuple[Lane, Waiter]] = []
+        for lane in self.lanes:
+            emptied = self.io.make_waiter()
+            if lane.drain(emptied):
+                draining.append((lane, emptied))
+        for lane, _ in draining:
+            lane.fail_all(errors.ClientClosed("draining"))
+            for slot in lane.retire_all():
+                yield from self._close(slot, "client closed")
+        for lane, emptied in draining:
+            if lane.slots or lane.opening:
+                yield self.io.wait(emptied, max(0.0, until - monotonic()))
+            lane.move("closed")
+        self.closing.wake()
+
+
+def _ignore(_error: errors.Error) -> None:
+    pass
