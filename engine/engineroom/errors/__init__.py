@@ -41,6 +41,7 @@
         │   └── DatabaseCorrupt          ER2214
         ├── MetricsUnreachable           ER2612
         ├── MetricsNotUnderstood         ER2613
+        ├── RepeatedQueries              ER2620  also an AssertionError
         ├── TargetError                  ER1100  platforms.toml, target names
         │   ├── UnknownTarget, NoNativeTarget
         │   └── ManifestError            ER1110
@@ -174,6 +175,7 @@ if TYPE_CHECKING:
     from engineroom.errors.load import MissingExtra as MissingExtra
     from engineroom.errors.load import SettingError as SettingError
     from engineroom.errors.load import UnsupportedPlatform as UnsupportedPlatform
+    from engineroom.errors.metrics import RepeatedQueries as RepeatedQueries
     from engineroom.errors.postgres import *  # noqa: F403 - ninety names, listed below
     from engineroom.errors.query import ConnectionClosed as ConnectionClosed
     from engineroom.errors.query import ConstraintViolated as ConstraintViolated
@@ -419,6 +421,7 @@ _AREAS = {
         "SettingError",
         "UnsupportedPlatform",
     ),
+    "metrics": ("RepeatedQueries",),
     "postgres": (
         "AuthenticationFailed",
         "CardinalityViolation",

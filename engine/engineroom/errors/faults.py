@@ -258,7 +258,8 @@ ROWS = (
         " NotSupportedError StatementNotComplete ProgramLimitExceeded ObjectNotReady"
         " CardinalityViolation CaseNotFound DependentPrivileges DiagnosticsError"
         " InvalidCursorName InvalidCursorState InvalidSchemaName LocatorError NoData"
-        " CursorClosed UsedByAnotherThread UsedByAnotherLoop ServerWarning",
+        " CursorClosed UsedByAnotherThread UsedByAnotherLoop ServerWarning"
+        " RepeatedQueries",
     ),
     Fault(
         "statement",
