@@ -28,7 +28,8 @@ nox.options.sessions = ["lint", "types", "native", "tests"]
 # What the wheel is built with: pyproject.toml has the versions.
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 BUILD = PYPROJECT["build-system"]["requires"]
-# The packages of the extra, for its tests and types.
+# The packages of extras, for their tests and types.
+OTEL = PYPROJECT["project"]["optional-dependencies"]["otel"]
 SERVE = PYPROJECT["project"]["optional-dependencies"]["serve"]
 S3 = PYPROJECT["project"]["optional-dependencies"]["s3"]
 TOML = "tomli; python_version < '3.11'"
@@ -50,7 +51,9 @@ TEST = [
     "dbapi-compliance",
     "hypothesis",
     "moto[server]>=5",
+    "opentelemetry-sdk",
     "pre-commit",
+    "prometheus-client",
     "psycopg[binary]",
     "pyarrow",
     "pypi-attestations; python_version >= '3.10'",
@@ -68,7 +71,7 @@ LINT = [
 ]  # fmt: skip
 TYPES = [
     "cryptography", "mypy==2.4.1", "pyright[nodejs]==1.1.414", "pytest>=8", "rich>=13",
-    *SERVE,
+    *OTEL, *SERVE,
 ]  # fmt: skip
 PEERS = [
     "adbc-driver-postgresql", "adbc-driver-sqlite", "apsw", "asyncpg", "boto3>=1.36",
