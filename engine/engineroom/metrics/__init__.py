@@ -7,7 +7,21 @@ Nothing here touches a database or needs a package beside the standard library, 
 
 from __future__ import annotations
 
+from engineroom.metrics.exposition import CONTENT_TYPE, prometheus
 from engineroom.metrics.registry import FORMAT, Metrics
+from engineroom.metrics.repeats import Repeat, Repeats
 from engineroom.metrics.shapes import ShapeFacts, Shapes, ShapeStats
+from engineroom.metrics.slow import SlowLog
 
-__all__ = ["FORMAT", "Metrics", "ShapeFacts", "ShapeStats", "Shapes"]
+__all__ = [
+    "CONTENT_TYPE",
+    "FORMAT",
+    "Metrics",
+    "Repeat",
+    "Repeats",
+    "ShapeFacts",
+    "ShapeStats",
+    "Shapes",
+    "SlowLog",
+    "prometheus",
+]

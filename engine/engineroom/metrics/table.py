@@ -10,7 +10,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["COUNTER", "GAUGE", "HISTOGRAM", "METRICS", "STATES", "Metric", "of_kind"]
+__all__ = [
+    "COUNTER",
+    "GAUGE",
+    "HISTOGRAM",
+    "METRICS",
+    "SNAPSHOT_KEYS",
+    "STATES",
+    "Metric",
+    "of_kind",
+]
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 
@@ -190,6 +199,30 @@ _ROWS = (
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+
+
+# What a snapshot holds, in its order.
+SNAPSHOT_KEYS = {
+    "format": "1; a form that readers of this one cannot follow gets the next number",
+    "time": "when it was taken, in seconds since 1970",
+    "version": "of this package",
+    "backend": "which engine it is, such as `sqlite`",
+    "url": "where the database is, without secrets",
+    "state": "`name`, `since` and `cause` of the client's state",
+    "counters": "numbers by `name`, or `name{label=value}`",
+    "gauges": "likewise",
+    "histograms": (
+        "by name, `count`, `sum`, and `buckets`: pairs of an upper edge and how many"
+        " samples are not above it"
+    ),
+    "shapes": (
+        "for each shape of statement, the one that took the most time first,"
+        " `fingerprint`, `shape`, `count`, `rows`, `errors`, `faults`, `total_seconds`,"
+        " and within how many seconds half, 95 % and 99 % of the calls ended, to within"
+        " 5 %: `p50`, `p95`, `p99`; what comes after 500 shapes is counted as"
+        " `(others)`"
+    ),
+}
 
 
 def of_kind(kind: str) -> Iterator[Metric]:

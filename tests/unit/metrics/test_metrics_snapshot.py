@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from engineroom.metrics import Metrics
-from engineroom.metrics.table import METRICS
+from engineroom.metrics.table import METRICS, SNAPSHOT_KEYS
 from engineroom.version import __version__
 from tests.unit.metrics.conftest import Text
 
@@ -88,6 +88,7 @@ def test_a_snapshot_holds_what_was_counted() -> None:
 def test_what_was_never_counted_is_zero(metrics: Metrics) -> None:
     """Rates of change need a first value."""
     snapshot = metrics.snapshot()
+    assert list(snapshot) == list(SNAPSHOT_KEYS)
     assert snapshot["state"] is None
     assert snapshot["counters"]["leases"] == 0
     assert snapshot["counters"]["queries"] == 0
