@@ -48,7 +48,8 @@ class Fault:
         names: the classes.
         is_retryable: whether the call, or the transaction around it, may succeed when
             it is made again, on a new connection where this one is spent.
-        is_poison: whether the connection can only be closed.
+        is_poison: whether the connection can only be closed. An error may know better:
+            one that is `FATAL`, or a time that was up before anything was sent.
         why: the reason, where it is not plain.
     """
 
@@ -167,8 +168,8 @@ ROWS = (
         is_retryable=True,
         is_poison=True,
         why=(
-            "The connection was given up, its answer being still to come; a dead one "
-            "looks like this, and another answers."
+            "A dead connection looks like this, and another answers. It is given up "
+            "where something was sent, because the answer may still come."
         ),
     ),
     Fault(

@@ -126,6 +126,11 @@ class TimedOut(OperationalError):
     code = "ER2112"
     sqlstates: ClassVar[tuple[str, ...]] = ("HYT00",)
 
+    @property
+    def poisons_connection(self) -> bool:
+        """Whether a server was asked, whose answer may still come."""
+        return self.sent_to_server and super().poisons_connection
+
 
 class ConnectTimedOut(ConnectFailed, TimedOut):
     """No connection came about within `connect_timeout`, or within a limit of time."""

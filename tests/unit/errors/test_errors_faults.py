@@ -74,7 +74,7 @@ def test_each_class_stands_in_one_row_and_is_there():
         (errors.ConnectionLost("x"), "broken-reply", True, True),
         (errors.AdminShutdown("x"), "broken-reply", True, True),
         (errors.ProtocolViolation("x"), "broken-reply", True, True),
-        (errors.TimedOut("x"), "timeout", True, True),
+        (errors.TimedOut("x"), "timeout", True, False),
         (errors.IdleInTransactionTimeout("x"), "timeout", False, True),
         (errors.QueryCanceled("x"), "interrupted", False, False),
         (errors.LockNotAvailable("x"), "lock-timeout", True, False),
@@ -95,7 +95,7 @@ def test_each_class_stands_in_one_row_and_is_there():
         (errors.InsufficientPrivilege("x"), "access", False, False),
         (errors.ConnectionClosed("x"), "not-connected", False, True),
         (errors.UsedAfterFork("x"), "statement", False, True),
-        (errors.DeadlineExceeded(1.0, spent={}, doing="x"), "timeout", False, True),
+        (errors.DeadlineExceeded(1.0, spent={}, doing="x"), "timeout", False, False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
@@ -114,6 +114,23 @@ def test_a_server_that_goes_takes_the_connection_with_it_whatever_its_reason(sev
     error.severity = severity
     assert error.poisons_connection
     assert error.fault == "serialisation"
+
+
+@pytest.mark.parametrize(
+    ("late", "poisons"),
+    [
+        (errors.TimedOut("x"), True),
+        (errors.DeadlineExceeded(1.0, spent={}, doing="querying"), True),
+        (errors.ConnectTimedOut("x"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_time_that_is_up_spends_the_connection_whose_answer_may_still_come(
+    late, poisons
+):
+    assert not late.poisons_connection
+    late.was_sent = True
+    assert late.poisons_connection is poisons
 
 
 def test_what_was_sent_is_told_by_the_error_itself():
