@@ -709,10 +709,13 @@ class Error(Exception):
         message: one sentence, with the value that failed.
         hint: something to do about it, or an empty string.
         account: what used the time, where that was a client's to measure.
+        attempts: how many attempts of a client ended in this; of a `LoadError`, which
+            no client tries again, the places that were tried.
     """
 
     code: ClassVar[str] = "ER2000"
     account: str = ""
+    attempts: Any = 1
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message)
@@ -785,7 +788,6 @@ class DatabaseError(Error):
         native_code: the backend's own number (SQLite's extended result code), or 0.
         sqlstate: five characters of the SQL standard, or an empty string.
         was_sent: whether the server may have received the statement.
-        attempts: how many attempts of a client ended in this.
         query_position: where in the statement the fault is, in characters from 1.
         line: the line of the statement it is on, from 1.
         column: the character of that line, from 1.
@@ -806,7 +808,6 @@ class DatabaseError(Error):
     code = "ER2002"
     sqlstates: ClassVar[tuple[str, ...]] = ()
     was_sent: bool = False
-    attempts: int = 1
     query_position: int | None = None
     line: int | None = None
     column: int | None = None
