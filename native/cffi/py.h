@@ -108,7 +108,8 @@ typedef struct qe_reader {
   int64_t row_offset;        /* rows before the batch */
   int64_t changes, last_row_id;
   PyObject *parameters; /* of a run whose statement is being prepared, or NULL */
-  enum { STAGE_IDLE, STAGE_PREPARE, STAGE_FIRST } stage; /* where resume() goes on */
+  /* Where resume() goes on; STAGE_KEEP prepares and runs nothing. */
+  enum { STAGE_IDLE, STAGE_PREPARE, STAGE_KEEP, STAGE_FIRST } stage;
   bool has_result; /* rows may be asked for, also when there are no more */
   bool is_busy;    /* a thread is in one of our calls without the interpreter lock */
 } qe_reader;
@@ -215,6 +216,7 @@ PyObject *qe__py_reader_columns(PyObject *object, PyObject *ignored);
 /* Makes the statement for this text the reader's; inside. */
 qe_status qe__py_take_statement(qe_reader *self, PyObject *sql);
 
+PyObject *qe__py_reader_prepare(PyObject *object, PyObject *sql);
 PyObject *qe__py_reader_execute(PyObject *object, PyObject *const *arguments,
                                 Py_ssize_t count);
 PyObject *qe__py_reader_executemany(PyObject *object, PyObject *const *arguments,

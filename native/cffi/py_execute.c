@@ -158,6 +158,28 @@ PyObject *qe__py_reader_execute(PyObject *object, PyObject *const *arguments,
   return end_step(self, status);
 }
 
+/* Puts a statement that has just been prepared into the cache; inside. */
+static void keep_statement(qe_reader *self) {
+  qe__statement_return(self->statement);
+  self->statement = NULL;
+  Py_CLEAR(self->sql);
+}
+
+/* (sql): has the statement in the cache, so that execute() finds it prepared. Answers
+ * with wishes as execute() does; does nothing where there is no cache. */
+PyObject *qe__py_reader_prepare(PyObject *object, PyObject *sql) {
+  qe_reader *self = (qe_reader *)object;
+  qe_status status = QE_OK;
+
+  if (!qe__py_reader_enter(self)) return NULL;
+  self->stage = STAGE_KEEP;
+  if (qe__backend_keeps_statements(self->connection)) {
+    status = qe__py_take_statement(self, sql);
+    if (status == QE_OK) keep_statement(self);
+  }
+  return end_step(self, status);
+}
+
 PyObject *qe__py_reader_resume(PyObject *object, PyObject *ignored) {
   qe_reader *self = (qe_reader *)object;
   qe_status status = QE_OK;
@@ -167,6 +189,9 @@ PyObject *qe__py_reader_resume(PyObject *object, PyObject *ignored) {
   if (self->stage == STAGE_PREPARE) {
     status = resume_preparing(self);
     if (status == QE_OK) status = start_statement(self, self->parameters);
+  } else if (self->stage == STAGE_KEEP) {
+    status = resume_preparing(self);
+    if (status == QE_OK) keep_statement(self);
   } else if (self->stage == STAGE_FIRST) {
     status = read_first(self);
   }

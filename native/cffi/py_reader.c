@@ -405,6 +405,7 @@ static PyMethodDef reader_methods[] = {
      "(sql, parameters) -> None"},
     {"executemany", FAST(qe__py_reader_executemany), METH_FASTCALL,
      "(sql, rows of parameters) -> None"},
+    {"prepare", qe__py_reader_prepare, METH_O, "(sql) -> None"},
     {"resume", qe__py_reader_resume, METH_NOARGS, "Go on with what wished to wait."},
     {"settle", qe__py_reader_settle, METH_NOARGS,
      "Wait for a run that is in a pipeline."},

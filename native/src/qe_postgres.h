@@ -163,6 +163,8 @@ bool qe__pg_put_sync(qe_bytes *out);
 qe_status qe__pg_flush(qe_connection *connection, qe_error *error);
 /* Writes and reads what can be; QE_OK when something was read. May want to wait. */
 qe_status qe__pg_transfer(qe_connection *connection, qe_error *error);
+/* Whether neither bytes nor an end wait in the socket; one system call. */
+bool qe__pg_is_quiet(const qe_postgres *native);
 /* Gives the connection up: from now on everything fails with this reason. */
 qe_status qe__pg_lose(qe_connection *connection, qe_status status, const char *reason,
                       qe_error *error);

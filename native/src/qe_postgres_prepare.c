@@ -341,6 +341,10 @@ static qe_status check_text(const qe_connection *connection,
   return QE_OK;
 }
 
+bool qe__backend_keeps_statements(const qe_connection *connection) {
+  return connection->cache_size > 0 && !qe__pg_of(connection)->is_nameless;
+}
+
 qe_status qe__backend_prepare(qe_statement *statement, qe_error *error) {
   qe_connection *connection = statement->connection;
   qe_postgres *native = qe__pg_of(connection);

@@ -145,6 +145,15 @@ static bool would_block(void) {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
+bool qe__pg_is_quiet(const qe_postgres *native) {
+  char byte;
+  ssize_t count;
+
+  errno = 0;
+  count = recv(PQsocket(native->pg), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count < 0 && would_block();
+}
+
 /* Gives room back that has been written, where much has. */
 static void shift_out(qe_postgres *native) {
   qe_bytes *out = &native->out;

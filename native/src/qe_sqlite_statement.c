@@ -101,6 +101,10 @@ static qe_status describe_parameters(qe_statement *statement, sqlite3_stmt *nati
   return QE_OK;
 }
 
+bool qe__backend_keeps_statements(const qe_connection *connection) {
+  return connection->cache_size > 0;
+}
+
 qe_status qe__backend_prepare(qe_statement *statement, qe_error *error) {
   sqlite3 *db = qe__sqlite_of(statement->connection)->db;
   const char *end = statement->sql + statement->sql_size;

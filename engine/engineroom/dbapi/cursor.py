@@ -45,7 +45,7 @@ class _ClosedReader:
         )
 
     execute = executemany = fetchone = fetchmany = fetchall = _refuse
-    resume = settle = load = take = _refuse
+    prepare = resume = settle = load = take = _refuse
     arrow = __iter__ = __next__ = _refuse
 
     def columns(self) -> list[tuple[str, str | None, int, int, int]]:

@@ -31,6 +31,8 @@ int64_t pipe_said(void);
 const char *pipe_heard(void);
 /* How many requests to stop have come. */
 int pipe_cancels(void);
+/* The socket has nothing to show to who looks into it; at first it always has. */
+void pipe_rest(void);
 /* Whether the client waits for what will never come. */
 bool pipe_is_dry(void);
 
