@@ -1,5 +1,7 @@
 """Blocks of the client for asyncio: a connection, or a transaction, for a while."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 from engineroom import errors
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Lease", "Transaction"]
 
 
-class Lease:
-    """The block that `Client.connection()` returns. Used once."""
+class _Lending:
+    """A block that lends a connection; which kind is its subclasses' business."""
 
     __slots__ = (
         "__weakref__",
@@ -41,22 +43,10 @@ class Lease:
         self._loan: Loan | None = None
         self._connection: LeasedConnection | None = None
 
-    async def __aenter__(self) -> LeasedConnection:
-        slot = await _take(self._client, self._reads, self._deadline)
-        return self._lend(slot, None)
-
     def _lend(self, slot: Slot, deadline: Deadline | None) -> LeasedConnection:
         self._loan = Loan(self._client, slot, deadline)
         self._connection = LeasedConnection(self._loan)
         return self._connection
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._give_back()
 
     def _give_back(self) -> None:
         loan, self._loan = self._loan, None
@@ -85,7 +75,25 @@ class Lease:
             self._give_back()
 
 
-class Transaction(Lease):
+class Lease(_Lending):
+    """The block that `Client.connection()` returns. Used once."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> LeasedConnection:
+        slot = await _take(self._client, self._reads, self._deadline)
+        return self._lend(slot, None)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._give_back()
+
+
+class Transaction(_Lending):
     """The block that `Client.transaction()` returns. Used once.
 
     Attributes:
@@ -150,15 +158,15 @@ async def _take(client: Client, read_only: bool, deadline: Deadline) -> Slot:
     slot = None if client._replicas and read_only else lane.take()
     if slot is not None:
         now = deadline.began
-        if now - slot.since <= LOOK_SECONDS and not slot.is_gone():
+        if now - slot.since <= LOOK_SECONDS and slot.is_there():
             slot.since = now
             return slot
         client._pool.give(slot)
     client._check_loop()
     call = client._for_block(read_only, deadline, _nothing)
     client._keep()
-    _, slot = await drive(make_call(client._pool, call))
-    return slot
+    taken: tuple[None, Slot] = await drive(make_call(client._pool, call))
+    return taken[1]
 
 
 async def _nothing(slot: Slot) -> None:

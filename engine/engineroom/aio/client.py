@@ -1,5 +1,7 @@
 """The client for asyncio: what `engineroom.pool.client` promises, awaited."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 import asyncio
@@ -255,7 +257,9 @@ class Client(ClientFace):
         if slot is None:
             return await self._answer_slowly(operation, parameters, idempotent)
         began = monotonic()
-        if began - slot.since > LOOK_SECONDS or (not known.is_read and slot.is_gone()):
+        if began - slot.since > LOOK_SECONDS or (
+            not known.is_read and not slot.is_there()
+        ):
             self._pool.give(slot)
             return await self._answer_slowly(operation, parameters, idempotent)
         slot.since = began
@@ -302,7 +306,12 @@ class Client(ClientFace):
         self._check_loop()
         deadline = self._deadline(deadline_seconds)
         call = self._call_of(
-            operation, work, deadline, idempotent=idempotent, read_only=read_only
+            operation,
+            parameters,
+            work,
+            deadline,
+            idempotent=idempotent,
+            read_only=read_only,
         )
         self._keep()
         if after is None:
@@ -347,6 +356,7 @@ class Client(ClientFace):
         self._check_loop()
         call = self._call_of(
             operation,
+            rows,
             work,
             self._deadline(deadline_seconds),
             idempotent=idempotent,
@@ -426,15 +436,17 @@ class Client(ClientFace):
         from engineroom.aio.block import Transaction
 
         deadline = self._deadline(deadline_seconds)
+        pause = 0.0
         while True:
             block = Transaction(self, read_only, isolation_level, deadline)
             try:
                 async with block as connection:
                     return await work(connection, *arguments)
             except errors.Error as error:
-                pause = self._pause_before_rerun(error, block.is_undone, deadline)
-                if pause is None:
+                due = self._pause_before_rerun(error, block.is_undone, deadline)
+                if due is None:
                     raise
+                pause = due
             await self._io.pause(pause)
 
     # Health.

@@ -1,5 +1,7 @@
 """A connection that is lent, and its cursors, awaited: as `engineroom.pool.leased`."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 from time import monotonic

@@ -1,5 +1,7 @@
 """What waits, in the awaited face of the client: steps yield it, and it is awaited."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 import asyncio
@@ -133,13 +135,13 @@ class LoopIO:
     def reach(
         self, connection: Connection
     ) -> tuple[Callable[[int], object], Callable[[], bool]]:
-        """Return what limits a connection's time, and what tells that it is gone."""
+        """Return what limits a connection's time, and what tells that it is there."""
         line = connection._line
 
         def limit(milliseconds: int) -> None:
             line.limit(milliseconds / 1000)
 
-        return limit, getattr(connection._handle.session, "is_gone", bool)
+        return limit, connection._handle.session.look
 
     async def call(self, hook: Callable[..., Any], *arguments: Any) -> Any:
         """Call somebody's function, and await what it returns where it can be."""

@@ -1,5 +1,7 @@
 """Blocks of the blocking client: a connection, or a transaction, for a while."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 from engineroom import errors
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Lease", "Transaction"]
 
 
-class Lease:
-    """The block that `Client.connection()` returns. Used once."""
+class _Lending:
+    """A block that lends a connection; which kind is its subclasses' business."""
 
     __slots__ = (
         "__weakref__",
@@ -40,21 +42,10 @@ class Lease:
         self._loan: Loan | None = None
         self._connection: LeasedConnection | None = None
 
-    def __enter__(self) -> LeasedConnection:
-        return self._lend(_take(self._client, self._reads, self._deadline), None)
-
     def _lend(self, slot: Slot, deadline: Deadline | None) -> LeasedConnection:
         self._loan = Loan(self._client, slot, deadline)
         self._connection = LeasedConnection(self._loan)
         return self._connection
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._give_back()
 
     def _give_back(self) -> None:
         loan, self._loan = self._loan, None
@@ -78,7 +69,24 @@ class Lease:
             self._give_back()
 
 
-class Transaction(Lease):
+class Lease(_Lending):
+    """The block that `Client.connection()` returns. Used once."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> LeasedConnection:
+        return self._lend(_take(self._client, self._reads, self._deadline), None)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._give_back()
+
+
+class Transaction(_Lending):
     """The block that `Client.transaction()` returns. Used once.
 
     Attributes:
@@ -156,14 +164,14 @@ def _take(client: Client, read_only: bool, deadline: Deadline) -> Slot:
     slot = None if client._replicas and read_only else lane.take()
     if slot is not None:
         now = deadline.began
-        if now - slot.since <= LOOK_SECONDS and not slot.is_gone():
+        if now - slot.since <= LOOK_SECONDS and slot.is_there():
             slot.since = now
             return slot
         client._pool.give(slot)
     call = client._for_block(read_only, deadline, _nothing)
     client._keep()
-    _, slot = run(make_call(client._pool, call))
-    return slot
+    taken: tuple[None, Slot] = run(make_call(client._pool, call))
+    return taken[1]
 
 
 def _nothing(slot: Slot) -> None:

@@ -27,6 +27,7 @@ class Call:
 
     Attributes:
         deadline: of all of it.
+        given: its parameters.
         fallback: the lane to go on with where this one cannot serve it.
         is_repeatable: whether it does no harm when it is applied twice.
         is_write: whether it may change something.
@@ -40,6 +41,7 @@ class Call:
     __slots__ = (
         "deadline",
         "fallback",
+        "given",
         "is_repeatable",
         "is_write",
         "keeps",
@@ -56,6 +58,7 @@ class Call:
         deadline: Deadline,
         *,
         key: object,
+        given: object = None,
         known: Known | None = None,
         is_repeatable: bool = False,
         is_write: bool = True,
@@ -66,6 +69,7 @@ class Call:
         self.lane = lane
         self.deadline = deadline
         self.key = key
+        self.given = given
         self.known = known
         self.is_repeatable = is_repeatable
         self.is_write = is_write
@@ -151,7 +155,7 @@ def after_failure(
     verdict = decide(
         error,
         is_repeatable=call.is_repeatable,
-        is_nested=has_given_up(call.key, call.lane.last_success),
+        is_nested=has_given_up(call.key, call.given, call.lane.last_success),
         options=pool.options,
         deadline=deadline,
     )
@@ -160,7 +164,7 @@ def after_failure(
             pool.metrics.count("nested_retries")
         if verdict.reason in ("attempts", "time", "nested"):
             pool.metrics.count("attempts_exhausted")
-            note_given_up(call.key)
+            note_given_up(call.key, call.given)
         raise _final(pool, call, error)
     pool.metrics.count("retries", fault=error.fault)
     deadline.enter("pausing")

@@ -5,6 +5,8 @@ because it is what nearly every call does. Whatever is rare, a wait, a failure, 
 attempt, goes through the steps of pool.py and call.py, which both faces share.
 """
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 import threading
@@ -211,7 +213,9 @@ class Client(ClientFace):
         if slot is None:
             return self._answer_slowly(operation, parameters, idempotent)
         began = monotonic()
-        if began - slot.since > LOOK_SECONDS or (not known.is_read and slot.is_gone()):
+        if began - slot.since > LOOK_SECONDS or (
+            not known.is_read and not slot.is_there()
+        ):
             self._pool.give(slot)
             return self._answer_slowly(operation, parameters, idempotent)
         slot.since = began
@@ -257,7 +261,12 @@ class Client(ClientFace):
 
         deadline = self._deadline(deadline_seconds)
         call = self._call_of(
-            operation, work, deadline, idempotent=idempotent, read_only=read_only
+            operation,
+            parameters,
+            work,
+            deadline,
+            idempotent=idempotent,
+            read_only=read_only,
         )
         self._keep()
         if after is None:
@@ -300,6 +309,7 @@ class Client(ClientFace):
 
         call = self._call_of(
             operation,
+            rows,
             work,
             self._deadline(deadline_seconds),
             idempotent=idempotent,
@@ -379,15 +389,17 @@ class Client(ClientFace):
         from engineroom.pool.block import Transaction
 
         deadline = self._deadline(deadline_seconds)
+        pause = 0.0
         while True:
             block = Transaction(self, read_only, isolation_level, deadline)
             try:
                 with block as connection:
                     return work(connection, *arguments)
             except errors.Error as error:
-                pause = self._pause_before_rerun(error, block.is_undone, deadline)
-                if pause is None:
+                due = self._pause_before_rerun(error, block.is_undone, deadline)
+                if due is None:
                     raise
+                pause = due
             self._io.pause(pause)
 
     # Health.

@@ -1,5 +1,7 @@
 """What both faces of the client have, blocking and awaited: all that never waits."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 import os
@@ -169,6 +171,7 @@ class ClientFace:
     def _call_of(
         self,
         operation: str,
+        given: object,
         work: Callable[[Slot], Any],
         deadline: Deadline,
         *,
@@ -186,6 +189,7 @@ class ClientFace:
             lane,
             deadline,
             key=(id(self), known.statement.fingerprint),
+            given=given,
             known=known,
             is_repeatable=known.is_read or idempotent or read_only,
             is_write=not is_read,

@@ -27,18 +27,21 @@ class HealthCache:
         seconds: how old an answer may be that is given again.
     """
 
-    __slots__ = ("_client", "_last", "_seconds")
+    __slots__ = ("_asked", "_client", "_last", "_seconds")
 
     def __init__(self, client: ClientFace, seconds: float) -> None:
         self._client = client
         self._seconds = seconds
         self._last: Health | None = None
+        self._asked = 0.0
 
     def find(self) -> Health | None:
         """Return the last answer, where it may be given again."""
         last = self._last
         if last is None or last.age_seconds > self._seconds:
             return None
+        if not last.is_healthy and self._client.last_success > self._asked:
+            return None  # a query has shown that it is out of date
         self._client.metrics.count("health_cached")
         return last.as_cached()
 
@@ -54,7 +57,8 @@ class HealthCache:
         metrics.count("health_checks", result="pass" if error is None else "fail")
         if error is not None and client.last_success > began:
             metrics.count("health_disagreements", kind="health failed, query passed")
-        seconds = monotonic() - began
+        self._asked = monotonic()
+        seconds = self._asked - began
         self._last = Health(seconds=seconds, state=client.state.name, error=error)
         return self._last
 

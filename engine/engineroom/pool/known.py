@@ -7,6 +7,8 @@ from engineroom.statement import recognise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from engineroom.metrics import Metrics
     from engineroom.metrics.shapes import ShapeStats
     from engineroom.statement import Statement
@@ -52,7 +54,7 @@ class KnownTexts(dict[str, Known]):
         self._backend = backend
         self._metrics = metrics
 
-    def __missing__(self, sql: str) -> Known:
+    def __missing__(self, sql: Any) -> Known:
         if not isinstance(sql, str):
             raise errors.Misuse(
                 f"A statement is a text, not `{type(sql).__name__}`",

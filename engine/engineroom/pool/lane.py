@@ -8,6 +8,8 @@ Whoever waits is served in the order of coming. Of the idle connections the one 
 last goes first, so that those that are not needed grow old.
 """
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 from _thread import allocate_lock
@@ -59,7 +61,7 @@ class Slot:
         lane: where it belongs.
         lease: who has it, where it was taken for more than one statement.
         limit: sets how long the engine may take from now on, in milliseconds.
-        is_gone: tells without waiting whether the other end has closed it.
+        is_there: tells without waiting whether the other end is still there.
         since: when it was taken, or given back; `NEVER` where it has to be asked
             whether it still works before it is handed out.
     """
@@ -71,7 +73,7 @@ class Slot:
         "expires",
         "generation",
         "is_dirty",
-        "is_gone",
+        "is_there",
         "lane",
         "lease",
         "limit",
@@ -85,13 +87,13 @@ class Slot:
         generation: int,
         expires: float,
         limit: Callable[[int], object],
-        is_gone: Callable[[], bool],
+        is_there: Callable[[], bool],
     ) -> None:
         self.lane = lane
         self.connection = connection
         self.conversation: Conversation = connection._conversation
         self.limit = limit
-        self.is_gone = is_gone
+        self.is_there = is_there
         self.generation = generation
         self.born = self.since = monotonic()
         self.expires = expires

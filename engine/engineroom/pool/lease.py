@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from time import monotonic
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import CodeType, FrameType
+from engineroom.metrics.caller import callers
 
-__all__ = ["LeaseFacts", "caller_frames"]
+__all__ = ["LeaseFacts"]
 
-# Whatever lies in here is not the caller.
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# How many lines of the way to where it was taken are kept.
 _DEPTH = 12
 
 
@@ -36,7 +31,7 @@ class LeaseFacts:
         self.began = monotonic()
         self.is_over = False
         self.is_reported = False
-        self._frames = caller_frames()
+        self._frames = callers(_DEPTH)
 
     @property
     def seconds(self) -> float:
@@ -59,19 +54,3 @@ class LeaseFacts:
     def __repr__(self) -> str:
         state = "over" if self.is_over else f"{self.seconds:.3f} s"
         return f"<engineroom.Lease of {self.lane}, {state}, taken at {self.taken_at}>"
-
-
-def caller_frames(depth: int = _DEPTH) -> list[tuple[CodeType, int]]:
-    """Return code and line of those who called in here, the innermost first.
-
-    Frames of this package are left out. Only code objects are kept, which keep no
-    variable of the caller alive.
-    """
-    frame: FrameType | None = sys._getframe(1)  # the documented way
-    found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < depth:
-        code = frame.f_code
-        if not code.co_filename.startswith(_OWN):
-            found.append((code, frame.f_lineno))
-        frame = frame.f_back
-    return found

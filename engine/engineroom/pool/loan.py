@@ -1,5 +1,7 @@
 """What both faces know of a connection that is lent: its limits and its statements."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 from time import monotonic

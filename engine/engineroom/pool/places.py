@@ -17,6 +17,7 @@ from engineroom.pool.lane import Lane
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from engineroom.pool.options import Options
 
@@ -94,14 +95,14 @@ def _lanes_of_file(location: Location, options: Options) -> list[Lane]:
     ]
 
 
-def credentials_of(given: object) -> tuple[dict[str, str], float | None]:
+def credentials_of(given: Any) -> tuple[dict[str, str], float | None]:
     """Return what a callback gave: user and password, and for how many seconds.
 
     Raises:
         CredentialsFailed: it is not what it should be.
     """
     try:
-        read = dict(given)  # type: ignore[call-overload]
+        read: dict[str, Any] = dict(given)
     except (TypeError, ValueError):
         raise errors.CredentialsFailed(f"returned a `{type(given).__name__}`") from None
     valid = read.pop("valid_seconds", None)

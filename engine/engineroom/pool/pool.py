@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         """What waits: done when it is asked for, or awaited when it is yielded."""
 
         def make_waiter(self) -> Waiter: ...
-        def wait(self, waiter: Waiter, seconds: float) -> Any: ...
+        def wait(self, waiter: Any, seconds: float) -> Any: ...
         def pause(self, seconds: float) -> Any: ...
         def open(self, location: Location, seconds: float) -> Any: ...
         def close(self, connection: Any) -> Any: ...
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         def prepare(self, connection: Any, sql: str) -> Any: ...
         def ask(self, slot: Slot, sql: str) -> Any: ...
         def rollback(self, connection: Any) -> Any: ...
+        def do(self, work: Callable[[Slot], Any], slot: Slot) -> Any: ...
         def reach(
             self, connection: Any
         ) -> tuple[Callable[[int], object], Callable[[], bool]]: ...
@@ -117,15 +118,19 @@ class Pool:
             url=self.primary.location.display,
             read_state=self._state,
         )
-        gauge = self.metrics.gauge
         for lane in self.lanes:
-            gauge("pool_size", lambda lane=lane: len(lane.slots), lane=lane.name)
-            gauge("pool_in_use", lambda lane=lane: lane.in_use, lane=lane.name)
-            gauge("pool_idle", lambda lane=lane: len(lane.idle), lane=lane.name)
-            gauge("pool_waiting", lambda lane=lane: lane.waiting, lane=lane.name)
+            self._measure(lane)
+        gauge = self.metrics.gauge
         gauge("generation", lambda: self.primary.generation)
         gauge("warming_for_seconds", self._warming_for)
         gauge("oldest_lease_seconds", self._oldest_lease)
+
+    def _measure(self, lane: Lane) -> None:
+        gauge = self.metrics.gauge
+        gauge("pool_size", lambda: len(lane.slots), lane=lane.name)
+        gauge("pool_in_use", lambda: lane.in_use, lane=lane.name)
+        gauge("pool_idle", lambda: len(lane.idle), lane=lane.name)
+        gauge("pool_waiting", lambda: lane.waiting, lane=lane.name)
 
     def _state(self) -> dict[str, object]:
         return self.primary.life.state.as_dict()
@@ -234,7 +239,7 @@ class Pool:
             return False
         unused = now - slot.since
         slot.since = now
-        if (is_write or unused > LOOK_SECONDS) and slot.is_gone():
+        if (is_write or unused > LOOK_SECONDS) and not slot.is_there():
             yield from self.lose(slot, "found closed")
             return False
         if unused > self.options.validate_seconds:

@@ -7,7 +7,6 @@ from engineroom.dbapi.cursor import describe
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from engineroom.core.handle import Reader
     from engineroom.dbapi.cursor import ColumnDescription, Row
@@ -52,7 +51,8 @@ class Result:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> Row:
+        """Return one row, counted from 0."""
         return self.rows[index]
 
     def __repr__(self) -> str:

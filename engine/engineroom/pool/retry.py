@@ -23,8 +23,8 @@ __all__ = ["Verdict", "decide", "has_given_up", "note_given_up"]
 # the work of another retry layer around it.
 _NESTED_SECONDS = 2.0
 
-# What gave up last in this thread or task: a key, and when.
-_given_up: ContextVar[tuple[object, float] | None] = ContextVar(
+# What gave up last in this thread or task: a key, what it was given, and when.
+_given_up: ContextVar[tuple[object, object, float] | None] = ContextVar(
     "engineroom_given_up", default=None
 )
 
@@ -101,19 +101,29 @@ def pause_after(attempt: int, options: Options) -> float:
     return pause * (1 + options.jitter * random.uniform(-1, 1))  # noqa: S311
 
 
-def note_given_up(key: object) -> None:
+def note_given_up(key: object, given: object) -> None:
     """Note that this layer has done what it could, for whoever asks again at once."""
-    _given_up.set((key, monotonic()))
+    _given_up.set((key, given, monotonic()))
 
 
-def has_given_up(key: object, last_success: float) -> bool:
+def has_given_up(key: object, given: object, last_success: float) -> bool:
     """Whether this context was told a moment ago that the same call had failed.
 
     Args:
         key: what is called.
+        given: its parameters.
         last_success: when a call last succeeded, as `time.monotonic()` counts.
     """
     noted = _given_up.get()
-    if noted is None or noted[0] != key or last_success > noted[1]:
+    if noted is None or noted[0] != key or last_success > noted[2]:
         return False
-    return monotonic() - noted[1] < _NESTED_SECONDS
+    return monotonic() - noted[2] < _NESTED_SECONDS and _are_same(noted[1], given)
+
+
+def _are_same(one: object, other: object) -> bool:
+    if one is other:
+        return True
+    try:
+        return bool(one == other)
+    except Exception:
+        return False  # of a kind that cannot be compared, as arrays

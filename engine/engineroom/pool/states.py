@@ -55,6 +55,7 @@ class State:
     """
 
     __slots__ = ("cause", "name", "since")
+    name: StateName
 
     def __init__(self, name: StateName, cause: errors.Error | None = None) -> None:
         self.name = name

@@ -1,5 +1,7 @@
 """What waits, in the blocking face: it is done when it is asked for."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 import threading
@@ -109,9 +111,9 @@ class ThreadIO:
     def reach(
         self, connection: Connection
     ) -> tuple[Callable[[int], object], Callable[[], bool]]:
-        """Return what limits a connection's time, and what tells that it is gone."""
+        """Return what limits a connection's time, and what tells that it is there."""
         session = connection._handle.session
-        return session.limit, getattr(session, "is_gone", bool)
+        return session.limit, session.look
 
     def call(self, hook: Callable[..., T], *arguments: Any) -> T:
         """Call somebody's function."""
