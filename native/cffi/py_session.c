@@ -87,20 +87,20 @@ static PyObject *session_limit(PyObject *object, PyObject *milliseconds) {
 }
 
 /* Nothing is waited for, so the interpreter lock is kept. */
-static PyObject *session_look(PyObject *object, PyObject *ignored) {
+static PyObject *session_is_gone(PyObject *object, PyObject *ignored) {
   qe_session *self = (qe_session *)object;
-  bool is_usable = false;
+  bool is_gone = true;
   qe_error error;
   qe_status status = qe__connection_enter(self->connection, &error);
 
   (void)ignored;
   if (status == QE_OK) {
-    is_usable = qe__backend_look(self->connection);
+    is_gone = qe__backend_is_gone(self->connection);
     qe__connection_leave(self->connection);
   } else if (status != QE_ERR_CLOSED && status != QE_ERR_FORKED) {
     return answer(self, status, &error, NULL);
   }
-  return PyBool_FromLong(is_usable);
+  return PyBool_FromLong(is_gone);
 }
 
 static void session_dealloc(PyObject *object) {
@@ -116,8 +116,8 @@ static PyMethodDef session_methods[] = {
     {"commit", session_commit, METH_NOARGS, "Commit the transaction, if one is open."},
     {"limit", session_limit, METH_O,
      "Have every call end within so many milliseconds from now; 0: no more."},
-    {"look", session_look, METH_NOARGS,
-     "Whether it can be used further, as far as is known without waiting."},
+    {"is_gone", session_is_gone, METH_NOARGS,
+     "Whether it cannot be used further, as far as is known without waiting."},
     {"rollback", session_rollback, METH_NOARGS, "Undo the transaction, if any."},
     {NULL, NULL, 0, NULL}};
 

@@ -27,9 +27,9 @@ const char *qe__backend_about(qe_connection *connection, const char *what);
 void qe__backend_next_message(qe_connection *connection, const char **data,
                               int64_t *size);
 qe_status qe__backend_poll(qe_connection *connection, qe_error *error);
-/* Whether the connection can be used further, as far as can be known without waiting:
- * what came unasked is taken in, and with it the news of an end. */
-bool qe__backend_look(qe_connection *connection);
+/* Whether the other end has gone, as far as can be known without waiting: what came
+ * unasked is taken in, and with it the news of an end. */
+bool qe__backend_is_gone(qe_connection *connection);
 qe_status qe__backend_cancel(qe_connection *connection, int64_t *socket,
                              qe_error *error);
 /* Ends connection->native. Every statement has been finalized before. */

@@ -646,13 +646,13 @@ qe_status qe__backend_poll(qe_connection *connection, qe_error *error) {
   return qe__is_want(status) ? QE_OK : status;
 }
 
-bool qe__backend_look(qe_connection *connection) {
+bool qe__backend_is_gone(qe_connection *connection) {
   qe_postgres *native = qe__pg_of(connection);
 
-  if (native->lost.status != QE_OK) return false;
+  if (native->lost.status != QE_OK) return true;
   /* Whatever comes for a result or a COPY was asked for, and is read by who asked. */
-  if (native->head || qe__pg_is_quiet(native)) return true;
+  if (native->head || qe__pg_is_quiet(native)) return false;
   /* Under TLS it may be nothing but a session ticket: only reading tells. */
   native->is_drained = false;
-  return qe__backend_poll(connection, NULL) == QE_OK;
+  return qe__backend_poll(connection, NULL) != QE_OK;
 }

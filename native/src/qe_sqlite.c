@@ -306,9 +306,9 @@ qe_status qe__backend_poll(qe_connection *connection, qe_error *error) {
   return QE_OK;
 }
 
-bool qe__backend_look(qe_connection *connection) {
-  (void)connection; /* there is no other end to be lost */
-  return true;
+bool qe__backend_is_gone(qe_connection *connection) {
+  (void)connection; /* there is no other end */
+  return false;
 }
 
 qe_status qe__backend_cancel(qe_connection *connection, int64_t *socket,

@@ -75,13 +75,13 @@ async def test_a_connection_that_was_ended_looks_so_before_the_loop_turns(
 ) -> None:
     connection = await connect(database, autocommit=True)
     assert await answer(connection) == (42,)
-    look = connection._line.handle.session.look
-    assert look()
+    is_gone = connection._line.handle.session.is_gone
+    assert not is_gone()
     if backend == "postgres":
         cluster: Cluster = request.getfixturevalue("cluster")
         cluster.terminate()  # the loop does not turn meanwhile
-        await until(lambda: not look(), "the end is noticed")
+        await until(is_gone, "the end is noticed")
         with pytest.raises(errors.DatabaseError):
             await answer(connection)
     await connection.close()
-    assert not look()
+    assert is_gone()

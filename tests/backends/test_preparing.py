@@ -73,14 +73,14 @@ def test_preparing_without_a_cache_does_nothing(backend: Backend) -> None:
 
 
 def test_a_connection_that_is_open_looks_so(connection: Connection) -> None:
-    look = connection._handle.session.look
-    assert look()
+    is_gone = connection._handle.session.is_gone
+    assert not is_gone()
     cursor = connection.execute("SELECT 42")
-    assert look()
+    assert not is_gone()
     assert cursor.fetchall() == [(42,)]
-    assert look()
+    assert not is_gone()
     connection.close()
-    assert not look()
+    assert is_gone()
 
 
 def test_a_result_that_is_half_read_is_not_disturbed(connection: Connection) -> None:
@@ -91,7 +91,7 @@ def test_a_result_that_is_half_read_is_not_disturbed(connection: Connection) -> 
     for number in range(1, 50001):
         assert cursor.fetchone() == (number,)
         if number % 1000 == 0:
-            assert connection._handle.session.look()
+            assert not connection._handle.session.is_gone()
     assert cursor.fetchone() is None
 
 
@@ -103,7 +103,7 @@ def test_whoever_looks_while_another_thread_works_is_told(database: str) -> None
         def look() -> None:
             while not refused.is_set():
                 try:
-                    session.look()
+                    session.is_gone()
                 except errors.UsedByAnotherThread:
                     refused.set()
             connection.interrupt()

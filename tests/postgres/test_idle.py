@@ -36,16 +36,16 @@ def connection(
 
 def test_one_that_has_just_been_opened_is_usable(connection: Connection) -> None:
     """Under TLS 1.3 tickets lie in the socket, which are no message."""
-    assert connection._handle.session.look()
+    assert not connection._handle.session.is_gone()
     assert connection.execute("SELECT 42").fetchone() == (42,)
-    assert connection._handle.session.look()
+    assert not connection._handle.session.is_gone()
 
 
 def test_one_that_was_ended_is_not(connection: Connection, cluster: Cluster) -> None:
-    look = connection._handle.session.look
+    is_gone = connection._handle.session.is_gone
     connection.execute("SELECT 42").fetchall()
     cluster.terminate()
-    wait_until(lambda: not look(), "the end is noticed")
+    wait_until(is_gone, "the end is noticed")
     with pytest.raises(errors.DatabaseError) as caught:
         connection.execute("SELECT 42")
     assert caught.value.sqlstate == "57P01"
@@ -56,10 +56,10 @@ def test_one_whose_other_end_is_cut_is_not(cluster: Cluster, proxy: Proxy) -> No
     url = cluster.url(port=proxy.port, sslmode="disable")
     with closing(engineroom.connect(url, autocommit=True)) as connection:
         connection.execute("SELECT 42").fetchall()
-        look = connection._handle.session.look
-        assert look()
+        is_gone = connection._handle.session.is_gone
+        assert not is_gone()
         proxy.close_all()
-        wait_until(lambda: not look(), "the end is noticed")
+        wait_until(is_gone, "the end is noticed")
 
 
 def test_a_notification_makes_it_no_less_usable(
@@ -67,11 +67,11 @@ def test_a_notification_makes_it_no_less_usable(
 ) -> None:
     connection.execute("LISTEN news")
     other.execute("NOTIFY news, 'one'")
-    look = connection._handle.session.look
+    is_gone = connection._handle.session.is_gone
     kept: list[str] = []
 
     def has_come() -> bool:
-        assert look()
+        assert not is_gone()
         kept.extend(n.payload for n in connection.notifications(timeout=0))
         return bool(kept)
 
@@ -91,4 +91,4 @@ def test_behind_a_pooler_nothing_is_prepared(bouncer: Bouncer) -> None:
     url = bouncer.url(prepared="off")
     with closing(engineroom.connect(url, autocommit=True)) as connection:
         connection._handle.session.reader().prepare("never looked at")
-        assert connection._handle.session.look()
+        assert not connection._handle.session.is_gone()

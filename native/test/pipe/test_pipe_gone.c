@@ -1,4 +1,4 @@
-/* A connection at rest: whether it can be used further, told without waiting. */
+/* A connection at rest: whether the other end has gone, told without waiting. */
 #include <string.h>
 
 #include "pipe.h"
@@ -28,13 +28,13 @@ static qe_connection *open_and_say(reply *more, int64_t chunk) {
   return connection;
 }
 
-static bool look(qe_connection *connection) {
-  bool is_usable;
+static bool is_gone(qe_connection *connection) {
+  bool found;
 
   CHECK_INT(qe__connection_enter(connection, NULL), QE_OK);
-  is_usable = qe__backend_look(connection);
+  found = qe__backend_is_gone(connection);
   qe__connection_leave(connection);
-  return is_usable;
+  return found;
 }
 
 static void end(qe_connection *connection) {
@@ -47,8 +47,8 @@ static void test_a_quiet_connection_is_not_even_read_from(void) {
   qe_connection *connection = open_and_say(&nothing, 0);
 
   pipe_rest();
-  CHECK(look(connection)); /* reading would meet the end */
-  CHECK(look(connection));
+  CHECK(!is_gone(connection)); /* reading would meet the end */
+  CHECK(!is_gone(connection));
   end(connection);
 }
 
@@ -57,8 +57,8 @@ static void test_an_end_is_noticed(void) {
   qe_connection *connection = open_and_say(&nothing, 0);
   qe_error error;
 
-  CHECK(!look(connection));
-  CHECK(!look(connection));
+  CHECK(is_gone(connection));
+  CHECK(is_gone(connection));
   CHECK_INT(qe_connection_begin(connection, &error), QE_ERR_CONNECTION);
   CHECK_INT(error.was_sent, 0);
   end(connection);
@@ -77,7 +77,7 @@ static void test_the_servers_last_words_are_kept(void) {
     reply_end(&last);
     connection = open_and_say(&last, chunk);
     /* In pieces they take as many looks as there are. */
-    while (look(connection)) CHECK(chunk > 0 && looks++ < 50);
+    while (!is_gone(connection)) CHECK(chunk > 0 && looks++ < 50);
     CHECK_INT(qe_connection_begin(connection, &error), QE_ERR_CONNECTION);
     CHECK_TEXT(error.sqlstate, "57P01");
     end(connection);
@@ -98,7 +98,7 @@ static void test_what_came_unasked_is_kept_for_who_wants_it(void) {
   reply_end(&news);
   connection = open_and_say(&news, 0);
   pipe_end_after(-1);
-  CHECK(look(connection));
+  CHECK(!is_gone(connection));
   CHECK_INT(qe_connection_next_message(connection, &data, &size, &error), QE_OK);
   CHECK(size == 21 && data[0] == 'A');
   end(connection);
