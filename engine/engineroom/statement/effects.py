@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from engineroom.statement.names import word_set
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["changes_session", "controls_transaction"]
 
 _TRANSACTION = word_set("abort begin commit end release rollback savepoint start")
@@ -30,46 +26,43 @@ _CALLS = word_set("""
 """)
 
 
-def changes_session(words: list[str], backend: str) -> bool:
+def changes_session(words: list[str], present: frozenset[str], backend: str) -> bool:
     """Say whether what comes next on the connection may notice that this was run.
 
     Args:
         words: the tokens of a text, in lower case.
+        present: the same, each once.
         backend: `sqlite` or `postgres`.
     """
-    if not _CALLS.isdisjoint(words):
+    if not _CALLS.isdisjoint(present):
         return True
-    return any(_changes_session(one, backend) for one in _statements(words))
+    return any(_changes_session(one, backend) for one in _statements(words, present))
 
 
 def _changes_session(words: list[str], backend: str) -> bool:
     word, second = words[0], "".join(words[1:2])
+    if word in ("create", "select", "with"):
+        is_temporary = not _TEMPORARY.isdisjoint(words)
+        return is_temporary and (word == "create" or "into" in words)
     if backend == "sqlite":
-        is_known = word in _SESSION_SQLITE
-    elif word == "set":
-        is_known = second not in _OF_TRANSACTION
-    elif word == "prepare":
-        is_known = second != "transaction"
-    elif word == "declare":
-        is_known = _has_pair(words, "with", "hold")
-    else:
-        is_known = word in _SESSION_POSTGRES
-    if is_known or _TEMPORARY.isdisjoint(words):
-        return is_known
-    return word == "create" or "into" in words
+        return word in _SESSION_SQLITE
+    if word == "set":
+        return second not in _OF_TRANSACTION
+    if word == "prepare":
+        return second != "transaction"
+    if word == "declare":
+        return ("with", "hold") in zip(words, words[1:])
+    return word in _SESSION_POSTGRES
 
 
-def _has_pair(words: list[str], first: str, second: str) -> bool:
-    return (first, second) in zip(words, words[1:])
-
-
-def controls_transaction(words: list[str]) -> bool:
+def controls_transaction(words: list[str], present: frozenset[str]) -> bool:
     """Say whether a transaction begins, ends, or gets or loses a savepoint.
 
     Args:
         words: the tokens of a text, in lower case.
+        present: the same, each once.
     """
-    return any(_controls_transaction(one) for one in _statements(words))
+    return any(_controls_transaction(one) for one in _statements(words, present))
 
 
 def _controls_transaction(words: list[str]) -> bool:
@@ -78,16 +71,15 @@ def _controls_transaction(words: list[str]) -> bool:
     return words[0] in _TRANSACTION
 
 
-def _statements(words: list[str]) -> Iterator[list[str]]:
+def _statements(words: list[str], present: frozenset[str]) -> list[list[str]]:
     """The statements of a text; one that has statements in it goes on to the end."""
-    start = 0
-    for _ in range(words.count(";")):
-        end = words.index(";", start)
-        one = words[start:end]
-        if one[:1] == ["create"] and "begin" in one:
-            break
-        if one:
-            yield one
-        start = end + 1
-    if start < len(words):
-        yield words[start:]
+    if ";" not in present:
+        return [words] if words else []
+    statements: list[list[str]] = [[]]
+    for word in words:
+        last = statements[-1]
+        if word != ";" or (last[:1] == ["create"] and "begin" in last):
+            last.append(word)
+        else:
+            statements.append([])
+    return [one for one in statements if one]

@@ -22,8 +22,10 @@ _UNCLOSED_POSTGRES: Final = frozenset(("'", '"', "/*"))
 _UNCLOSED_SQLITE: Final = frozenset(("'", '"', "/*", "`", "["))
 
 # Both databases take each character beyond ASCII as a letter, spaces among them too.
-_START = r"A-Za-z_\x80-\U0010ffff"
-_NAME = rf"[{_START}][{_START}0-9$]*"
+# What is no letter is listed, because a set of ASCII alone is the quickest to look in.
+_LETTER = r"[^\x00-@\[-^`{-\x7f]"
+_LATER = r"[^\x00-\#%-/:-@\[-^`{-\x7f]"
+_NAME = rf"{_LETTER}{_LATER}*"
 # The look ahead keeps a doubled quote from being taken for the end.
 _STRING = r"'[^']*(?:''[^']*)*'(?!')"
 _QUOTED = r'"[^"]*(?:""[^"]*)*"(?!")'
@@ -33,49 +35,50 @@ _NUMBER = r"""0[xX][0-9a-fA-F]+
 _ESCAPED = r"'[^'\\]*(?:(?:''|\\[\s\S])[^'\\]*)*'(?!')"
 _GAP = r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*"
 _NO_COMMENT = r"(?!--|/\*)"
-_TAG = rf"\$(?:[{_START}][{_START}0-9]*)?\$"
+_TAG = rf"\$(?:{_LETTER}[^\x00-/:-@\[-^`{{-\x7f]*)?\$"
 
 _POSTGRES = re.compile(
     rf"""
-    (?: [ \t\n\r\f\v] | --[^\n\r]* | /\*[^*/]*(?:(?:\*(?!/)|/(?!\*))[^*/]*)*\*/ )*
-    (
-    (?! [bBeEnNxX]' | [uU]&['"] ) {_NAME}
-  | [(),;\[\]]
+    [ \t\n\r\f\v]*
+    (?: --[^\n\r]* | /\*[^*/]*(?:(?:\*(?!/)|/(?!\*))[^*/]*)*\*/ | \Z
+  | (
+    (?! [bBeEnNxXuU] ) {_NAME}
+  | [(),;\[\]] | \.(?![0-9])
+  | (?! [bBeEnNxX]' | [uU]&['"] ) {_NAME}
   | {_NUMBER}
   | [eE]{_ESCAPED}(?:{_GAP}{_ESCAPED})*
   | (?: [bBnNxX] | [uU]& )? {_STRING}
-  | (?: [uU]& )? {_QUOTED}
+  | [uU]& (?=") | {_QUOTED}
   | \$[0-9]+ | {_TAG}
-  | (?<![{_START}0-9$?:\])]) :{_NAME}
+  | (?<![?:\])]) (?<!{_LATER}) :{_NAME}
   | :: | := | \?\?[|&]? | \?[0-9]*
   | /\*
     # An operator ends in + or - only if it has one of the characters of the first line.
   | (?: {_NO_COMMENT}[-+*/<>=] )* [~!@\#%^&|`] (?: {_NO_COMMENT}[-+*/<>=~!@\#%^&|`] )*
   | (?: {_NO_COMMENT}[-+*/<>=] )* {_NO_COMMENT}[*/<>=]
-  | \Z
   | [\s\S]
-    )
+    ))
     """,
     re.VERBOSE,
 )
 _SQLITE = re.compile(
     rf"""
-    (?: [ \t\n\r\f] | --[^\n]* | /\*[^*]*\*+(?:[^*/][^*]*\*+)*/ )*
-    (
+    [ \t\n\r\f]*
+    (?: --[^\n]* | /\*[^*]*\*+(?:[^*/][^*]*\*+)*/ | \Z
+  | (
     (?! [xX]' ) {_NAME}
-  | [(),;]
+  | [(),;] | \.(?![0-9])
   | {_NUMBER}
   | [xX]? {_STRING}
   | {_QUOTED}
   | `[^`]*(?:``[^`]*)*`(?!`)
   | \[[^\]]*\]
   | \?[0-9]*
-  | [:@$][{_START}0-9$]+
+  | [:@$]{_LATER}+
   | /\*
   | ->>? | \|\| | << | >> | <= | >= | <> | == | !=
-  | \Z
   | [\s\S]
-    )
+    ))
     """,
     re.VERBOSE,
 )
@@ -100,8 +103,7 @@ def split(sql: str, backend: str) -> tuple[list[str], bool]:
         unclosed = _UNCLOSED_POSTGRES
         if "/*" in tokens or ("$" in sql and _DOLLAR_QUOTE.search(sql)):
             tokens = _split_slowly(sql)
-    while tokens and not tokens[-1]:  # the end of the text is one too
-        tokens.pop()
+    tokens = [*filter(None, tokens)]  # comments and the end of the text gave nothing
     if unclosed.isdisjoint(tokens):
         return tokens, "\0" not in sql
     end = min(tokens.index(one) for one in unclosed.intersection(tokens))
@@ -111,22 +113,27 @@ def split(sql: str, backend: str) -> tuple[list[str], bool]:
 def _split_slowly(sql: str) -> list[str]:
     tokens: list[str] = []
     at = 0
-    while found := _POSTGRES.match(sql, at):
-        one, at = found[1], found.end()
+    while at < len(sql):
+        one, at = _next(sql, at)
         if one == "/*":
             at = _end_of_comment(sql, at)
         elif _DOLLAR_QUOTE.fullmatch(one):
             end = sql.find(one, at)
             at = end + len(one) if end >= 0 else -1
             tokens.append(LITERAL)
-        elif one:
-            tokens.append(one)
         else:
-            break
+            tokens.append(one)
         if at < 0:
             tokens.append("/*")  # has no end, whichever it was
             break
     return tokens
+
+
+def _next(sql: str, at: int) -> tuple[str, int]:
+    """Return the token that comes next, empty for a comment, and where it ends."""
+    found = _POSTGRES.match(sql, at)
+    assert found is not None, "the last branch takes any character"
+    return found[1] or "", found.end()
 
 
 def _end_of_comment(sql: str, at: int) -> int:

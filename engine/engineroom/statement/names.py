@@ -27,7 +27,8 @@ class Names:
     Attributes:
         keywords: of both databases.
         harmless: functions of PostgreSQL that change nothing.
-        harmful: those that may, and that `value.name` calls as `name(value)` does.
+        harmful: those that may change something, and that `value.name` calls as
+            `name(value)` does; in quotes too.
     """
 
     __slots__ = ("harmful", "harmless", "keywords")
@@ -39,7 +40,7 @@ class Names:
         )
         self.keywords = _SQLITE_KEYWORDS.union(keywords)
         self.harmless = frozenset(harmless)
-        self.harmful = frozenset(harmful)
+        self.harmful = frozenset((*harmful, *(f'"{name}"' for name in harmful)))
 
 
 @lru_cache(maxsize=1)

@@ -34,26 +34,28 @@ _PAIRS = {
 }
 
 
-def is_certain_read(words: list[str], backend: str) -> bool:
+def is_certain_read(words: list[str], present: frozenset[str], backend: str) -> bool:
     """Say whether a text that can be read to its end is one statement and a read.
 
     Args:
         words: the tokens of the text, in lower case.
+        present: the same, each once.
         backend: `sqlite` or `postgres`.
     """
-    end = len(words)
-    while end and words[end - 1] == ";":
-        end -= 1
-    words = words[:end]
-    if ";" in words or not _CHANGING.isdisjoint(words):
+    if not _CHANGING.isdisjoint(present) or (";" in present and _goes_on(words)):
         return False
     if backend == "sqlite":
         return _begins_query(words, ("explain", "query", "plan"))
     if words[:1] == ["show"]:
-        return "(" not in words
-    if not _begins_query(words, ("explain", "verbose")):
+        return "(" not in present
+    if not _begins_query(words, ("explain", "verbose")) or _locks_rows(words):
         return False
-    return not (_locks_rows(words) or _may_change(words))
+    return not (_calls_by_field(words, present) or _calls_by_name(words, present))
+
+
+def _goes_on(words: list[str]) -> bool:
+    """Whether anything but another semicolon stands behind the first one."""
+    return any(word != ";" for word in words[words.index(";") :])
 
 
 def _begins_query(words: list[str], explain: tuple[str, ...]) -> bool:
@@ -96,31 +98,38 @@ def _locks_rows(words: list[str]) -> bool:
     return any(not _LOCKS.isdisjoint(word) for word in behind)
 
 
-def _may_change(words: list[str]) -> bool:
-    """Whether anything is called that is not known to be harmless."""
-    for at in _places(words, "."):
-        if _is_harmful_field("".join(words[at + 1 : at + 2])):
-            return True
+def _calls_by_field(words: list[str], present: frozenset[str]) -> bool:
+    """Whether `value.name` may call a function that is not harmless.
+
+    PostgreSQL does so where the value has no such column. What is behind `U&` is not
+    looked into.
+    """
+    harmful = read_names().harmful
+    if "u&" in present:
+        return True
+    if harmful.isdisjoint(present):
+        return False
+    return any(words[at + 1] in harmful for at in _places(words[:-1], "."))
+
+
+def _calls_by_name(words: list[str], present: frozenset[str]) -> bool:
+    """Whether there is a call of a function that is not known to be harmless."""
     # Behind what is distinct on something an expression follows, as nowhere else.
-    has_distinct_on = "distinct" in words and any(
+    has_distinct_on = "distinct" in present and any(
         words[at - 1] == "distinct" for at in _places(words, "on")
     )
     return any(_calls(words, at, has_distinct_on) for at in _places(words, "("))
 
 
-def _is_harmful_field(name: str) -> bool:
-    """Whether `value.name` may call a function that is not harmless.
-
-    PostgreSQL does so where the value has no such column.
-    """
-    if name[-1:] == '"':
-        return name[0] == "u" or name[1:-1] in read_names().harmful
-    return name in read_names().harmful
-
-
 def _calls(words: list[str], at: int, has_distinct_on: bool) -> bool:
     """Whether the bracket at a place calls what is not known to be harmless."""
-    if not at or not _is_name(words[at - 1]):
+    if not at:
+        return False
+    name = words[at - 1]
+    is_harmless = name in read_names().harmless
+    if (is_harmless or name in _CONSTRUCTS) and words[at - 2] != ".":
+        return False
+    if not _is_name(name):
         return False
     first = at - 1  # of a qualified name
     while first > 1 and words[first - 1] == ".":
@@ -129,12 +138,8 @@ def _calls(words: list[str], at: int, has_distinct_on: bool) -> bool:
     # What has a size behind it is a type, what has a list an alias.
     if before in ("::", "as") or _begins_subquery(words, at):
         return False
-    name = words[at - 1]
     if first < at - 1:
-        is_own = words[first:at] == ["pg_catalog", ".", name]
-        return not (is_own and name in read_names().harmless)
-    if name in _CONSTRUCTS or name in read_names().harmless:
-        return False
+        return not (is_harmless and words[first:at] == ["pg_catalog", ".", name])
     if before in _PAIRS.get(name, ()) or (first == 0 and name == "explain"):
         return False
     if before == ")":  # an alias, OVER or FILTER

@@ -25,11 +25,12 @@ _BEFORE_OPERAND = BEFORE_LIST | word_set("""
 _CONSTANTS = word_set("false null true")
 # Tokens that stand for themselves, and those that touch what follows or precedes them.
 _MARKS = frozenset("(),.;[]*=<>+-/%")
-_OPEN = word_set("( [ . ::")
+_OPEN = word_set("( [ . :: U& u&")
 _CLOSE = word_set(") ] [ , . ; ::")
 # An operator, or a mark behind which there is something still to come.
 _EXPECTS = frozenset("([,;:=<>+-*/%~!@#^&|")
 _DIGITS = frozenset("0123456789")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 
 def make_shape(tokens: list[str], words: list[str]) -> str:
@@ -60,10 +61,10 @@ def _normal(tokens: list[str], words: list[str]) -> list[str]:
             normal.append(word)
             if word == ")" and opened:
                 _fold_group(normal, opened.pop(), groups)
-        elif _is_literal(word):
-            _add_value(normal)
-        else:
+        elif (word[0] in _LETTERS and word[-1] != "'") or not _is_literal(word):
             normal.append(token)
+        else:
+            _add_value(normal)
     while normal and normal[-1] == ";":
         normal.pop()
     return normal

@@ -36,15 +36,16 @@ class Statement:
     def __init__(self, tokens: list[str], is_whole: bool, backend: str) -> None:
         # A name with other letters is no keyword, but may be one in lower case.
         words = [one.lower() if one.isascii() else one for one in tokens]
-        first = next((one for one in words if one != "("), "")
+        present = frozenset(words)
+        first = next((one for one in words if one not in "(;"), "")
         shape = make_shape(tokens, words)
         self.shape = shape
         data = shape.encode("utf-8", "surrogatepass")
         self.fingerprint = blake2b(data, digest_size=8).hexdigest()
         self.word = first if first.isidentifier() else ""
-        self.is_read = is_whole and is_certain_read(words, backend)
-        self.changes_session = changes_session(words, backend)
-        self.controls_transaction = controls_transaction(words)
+        self.is_read = is_whole and is_certain_read(words, present, backend)
+        self.changes_session = changes_session(words, present, backend)
+        self.controls_transaction = controls_transaction(words, present)
 
     def __repr__(self) -> str:
         return f"<Statement {self.fingerprint} {self.shape!r}>"
