@@ -48,7 +48,7 @@ _POSTGRES = re.compile(
   | {_NUMBER}
   | [eE]{_ESCAPED}(?:{_GAP}{_ESCAPED})*
   | (?: [bBnNxX] | [uU]& )? {_STRING}
-  | [uU]& (?=") | {_QUOTED}
+  | [uU]& (?={_QUOTED}) | {_QUOTED}
   | \$[0-9]+ | {_TAG}
   | (?<![?:\])]) (?<!{_LATER}) :{_NAME}
   | :: | := | \?\?[|&]? | \?[0-9]*

@@ -7,9 +7,32 @@
 -- A name is harmless when each built-in function of that name is: it is immutable or
 -- stable, or on the list below of those that are volatile and yet change nothing.
 -- Another list takes out what is called stable and does change something or runs what
--- somebody else wrote. What only the server itself calls (its arguments are internal)
--- is left out.
-WITH of_name AS (
+-- somebody else wrote.
+--
+-- A function of somebody's own may have the name of a built-in one and other arguments.
+-- So what is hardly ever called is left out: what only the server itself calls (`charge`
+-- is `>=` of the type "char"), what takes nothing but geometry and addresses of networks
+-- (`broadcast`, `path`), and a few words that people give to functions that write.
+WITH inner_one AS (
+    SELECT amproc AS oid FROM pg_catalog.pg_amproc
+    UNION
+    SELECT unnest(ARRAY[aggtransfn, aggfinalfn, aggcombinefn, aggserialfn,
+                        aggdeserialfn, aggmtransfn, aggminvtransfn, aggmfinalfn])
+    FROM pg_catalog.pg_aggregate
+    UNION
+    SELECT unnest(ARRAY[typinput, typoutput, typreceive, typsend, typmodin, typmodout,
+                        typanalyze, typsubscript])
+    FROM pg_catalog.pg_type
+    UNION
+    SELECT objoid FROM pg_catalog.pg_description
+    WHERE classoid = 'pg_catalog.pg_proc'::regclass
+      AND description LIKE 'implementation of %'
+),
+special AS (
+    SELECT '{box,circle,cidr,inet,line,lseg,macaddr,macaddr8,path,point,polygon}'
+           ::regtype[]::oid[]
+),
+of_name AS (
     SELECT proname::text AS name,
            bool_and(
                provolatile <> 'v' AND prokind <> 'p'
@@ -29,8 +52,13 @@ WITH of_name AS (
                    'random', 'timeofday'
                )
            ) AS is_harmless,
+           bool_and(p.oid IN (TABLE inner_one))
+               AND proname NOT IN ('array_cat', 'starts_with')
+               OR proname IN ('convert', 'log', 'reverse', 'sign')
+               OR bool_and(pronargs > 0 AND proargtypes::oid[] <@ (TABLE special))
+               AS is_rare,
            bool_or(pronargs >= 1 AND pronargs - pronargdefaults <= 1) AS takes_one
-    FROM pg_catalog.pg_proc
+    FROM pg_catalog.pg_proc AS p
     WHERE pronamespace = 'pg_catalog'::regnamespace
       AND oid < 16384 -- the server's own: users' begin here
       AND NOT proargtypes::oid[] && '{internal,cstring}'::regtype[]::oid[]
@@ -50,7 +78,7 @@ listed (place, line) AS (
     UNION ALL
     SELECT 4, '# harmless'
     UNION ALL
-    SELECT 5, name FROM of_name WHERE is_harmless
+    SELECT 5, name FROM of_name WHERE is_harmless AND NOT is_rare
     UNION ALL
     SELECT 6, '# not harmless, and called by `value.name` too'
     UNION ALL

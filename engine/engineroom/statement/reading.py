@@ -48,7 +48,9 @@ def is_certain_read(words: list[str], present: frozenset[str], backend: str) -> 
         return _begins_query(words, ("explain", "query", "plan"))
     if words[:1] == ["show"]:
         return "(" not in present
-    if not _begins_query(words, ("explain", "verbose")) or _locks_rows(words):
+    if not _begins_query(words, ("explain", "verbose")):
+        return False
+    if "for" in present and _locks_rows(words):
         return False
     return not (_calls_by_field(words, present) or _calls_by_name(words, present))
 

@@ -114,19 +114,18 @@ def _written(normal: list[str]) -> str:
     parts: list[str] = []
     before = "("
     for one in normal:
-        if one == "(":
-            is_apart = before not in _OPEN and (
-                before in _BEFORE_OPERAND or not _is_name(before)
-            )
-        elif before in _OPEN or one in _CLOSE:
+        if before in _OPEN or one in _CLOSE:
             # Three colons are not what one and two are.
             is_apart = before[-1] == one[0] == ":"
         else:
-            is_apart = True
-        parts.append(f" {one}" if is_apart else one)
+            is_apart = one != "(" or not _may_be_called(before)
+        if is_apart:
+            parts.append(" ")
+        parts.append(one)
         before = one
     return "".join(parts)
 
 
-def _is_name(token: str) -> bool:
-    return token[0] in '_"`' or token[0].isalpha()
+def _may_be_called(token: str) -> bool:
+    is_name = token[0] in '_"`' or token[0].isalpha()
+    return is_name and token not in _BEFORE_OPERAND

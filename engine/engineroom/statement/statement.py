@@ -33,9 +33,13 @@ class Statement:
         "word",
     )
 
-    def __init__(self, tokens: list[str], is_whole: bool, backend: str) -> None:
-        # A name with other letters is no keyword, but may be one in lower case.
-        words = [one.lower() if one.isascii() else one for one in tokens]
+    def __init__(self, sql: str, backend: str) -> None:
+        tokens, is_whole = split(sql, backend)
+        if sql.isascii():
+            words = [*map(str.lower, tokens)]
+        else:
+            # A name with other letters is no keyword, but may be one in lower case.
+            words = [one.lower() if one.isascii() else one for one in tokens]
         present = frozenset(words)
         first = next((one for one in words if one not in "(;"), "")
         shape = make_shape(tokens, words)
@@ -58,5 +62,4 @@ def recognise(sql: str, backend: str) -> Statement:
         sql: the text.
         backend: the database it is for: `sqlite` or `postgres`.
     """
-    tokens, is_whole = split(sql, backend)
-    return Statement(tokens, is_whole, backend)
+    return Statement(sql, backend)
