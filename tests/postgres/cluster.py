@@ -69,6 +69,7 @@ hostssl all {WITH_CERTIFICATE} all cert
 host    all {WITH_CERTIFICATE} all reject
 local   all all     scram-sha-256
 host    all all all scram-sha-256
+host    replication all all scram-sha-256
 """
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -220,15 +220,32 @@ class Proxy:
         self.cut: Cut | None = None
         self.conversations: list[Conversation] = []
         self._server_port = server_port
-        self._listener = socket.socket()
-        if buffer_bytes:
+        self._buffer_bytes = buffer_bytes
+        self._listen(self._bind())
+
+    def _bind(self) -> socket.socket:
+        """Return a socket with the address to listen on, which does not listen yet."""
+        listener = socket.socket()
+        if self._buffer_bytes:
             # What it accepts takes over the size, so a client's writes soon must wait.
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(64)
-        self.port: int = self._listener.getsockname()[1]
+            size = self._buffer_bytes
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        listener.bind(("127.0.0.1", 0))
+        return listener
+
+    def _listen(self, listener: socket.socket) -> None:
+        listener.listen(64)
+        self._listener = listener
+        self.port: int = listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
+
+    def _stop_listening(self) -> None:
+        # Wakes the thread that accepts, which a close alone does not.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -244,9 +261,12 @@ class Proxy:
             return
         for one in (client, server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        conversation = Conversation(client, server, self.cut)
+        conversation = self._converse(client, server)
         self.conversations.append(conversation)
         conversation.start()
+
+    def _converse(self, client: socket.socket, server: socket.socket) -> Conversation:
+        return Conversation(client, server, self.cut)
 
     def names(self, sender: str, index: int = -1) -> list[str]:
         """Return the messages one side sent in the last, or another, conversation."""
@@ -270,11 +290,7 @@ class Proxy:
         self.conversations.clear()
 
     def close(self) -> None:
-        # Wakes the thread that accepts, which a close alone does not.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
+        self._stop_listening()
         self.close_all()
 
 
