@@ -131,6 +131,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Run the long tests of pooled clients under faults; words after -- go to pytest."""
+    provide(session, *BUILD, *NPM, *TEST, TOML, *RUN)
+    install_wheel(session)
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests/faults"]))
+
+
+@nox.session
 def native(session: nox.Session) -> None:
     """Run the C tests under sanitisers, with the machine's compiler."""
     provide(session, *NPM, TOML)

@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 import signal
 
+# The long tests of faults: collected only when they are asked for by their folder.
+collect_ignore = ["faults"]
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C interrupt, as where a terminal is; hide the user's engines."""
