@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from postgres.cluster import started_cluster
 from postgres.programs import MissingProgram, find, find_postgres
 
+from .figures import Figures
 from .gate import started_gate
+from .styles import Awaited, Blocking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +20,50 @@ if TYPE_CHECKING:
     from postgres.cluster import Cluster
 
     from .gate import Gate
+    from .styles import Style
+
+_FIGURES = pytest.StashKey[Figures]()
+_BUILD = Path(__file__).parents[2] / "build"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the seed of what is random, and the length of the soak."""
+    drawn = random.SystemRandom().randrange(1 << 32)
+    parser.addoption("--seed", type=int, default=drawn)
+    parser.addoption("--soak-seconds", type=float, default=180.0)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = Figures(config.getoption("--seed"))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"faults: --seed={config.stash[_FIGURES].seed}"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show the figures, and write them to a file."""
+    figures = config.stash[_FIGURES]
+    if not figures.lines():
+        return
+    terminalreporter.section(f"figures, --seed={figures.seed}")
+    for line in figures.lines():
+        terminalreporter.write_line(line)
+    figures.write(_BUILD / "faults.json")
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """What this run measures."""
+    return request.config.stash[_FIGURES]
+
+
+@pytest.fixture
+def seed(figures: Figures) -> int:
+    """What all that is random in a test starts from."""
+    return figures.seed
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +84,21 @@ def server(postgres_programs: None) -> Iterator[Cluster]:  # noqa: ARG001 - skip
 
 
 @pytest.fixture
-def gate(server: Cluster) -> Iterator[Gate]:
+def gate(server: Cluster, seed: int) -> Iterator[Gate]:
     """A gate before the server."""
-    with started_gate(server.port) as started:
+    with started_gate(server.port, seed=seed) as started:
         yield started
+
+
+@pytest.fixture
+def gate_url(server: Cluster, gate: Gate) -> str:
+    """The URL of the server through its gate."""
+    return server.url(port=gate.port, sslmode="disable")
+
+
+@pytest.fixture(params=[Blocking, Awaited], ids=["blocking", "asyncio"])
+def style(request: pytest.FixtureRequest) -> Iterator[Style]:
+    """Each face of a client in turn."""
+    chosen: Style = request.param()
+    yield chosen
+    chosen.close()

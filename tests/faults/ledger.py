@@ -31,13 +31,15 @@ class Ledger:
         self.denied: set[int] = set()
         self.open: set[int] = set()
         self._numbers = itertools.count(1)
+        self._together: list[list[int]] = []
         self._lock = threading.Lock()
 
     def take(self, count: int = 1) -> list[int]:
-        """Return numbers to write that nobody has written before."""
+        """Return numbers to write that nobody has written before: all or none."""
         with self._lock:
             numbers = [next(self._numbers) for _ in range(count)]
             self.open.update(numbers)
+            self._together.append(numbers)
         return numbers
 
     def confirm(self, numbers: Iterable[int]) -> None:
@@ -68,10 +70,14 @@ class Ledger:
         """Return what the numbers in the table and what was told do not agree on."""
         found = Counter(rows)
         known = self.confirmed | self.denied | self.open
+        torn = (
+            them for them in self._together if 0 < len(found.keys() & them) < len(them)
+        )
         groups = {
             "written twice": {n for n, times in found.items() if times > 1},
             "confirmed but lost": self.confirmed - found.keys(),
             "written but said not to be sent": self.denied & found.keys(),
+            "written in part": set(itertools.chain.from_iterable(torn)),
             "of nobody": found.keys() - known,
         }
         return [f"{what}: {sorted(them)}" for what, them in groups.items() if them]

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from postgres.cluster import Cluster
 
 __all__ = [
-    "SMALL_CONNECTIONS", "Pair", "small_disk", "started_pair", "started_small",
-    "tablespace_on",
+    "SMALL_CONNECTIONS", "Pair", "fill", "make_room", "small_disk",
+    "started_pair", "started_small", "tablespace_on",
 ]  # fmt: skip
 
 # What is left for users of the small server: one place is the superuser's.
 SMALL_CONNECTIONS = 4
+
+_FILLER = "filler"
 
 
 @contextlib.contextmanager
@@ -51,6 +53,19 @@ def small_disk(size_bytes: int) -> Iterator[Path]:
             yield folder
         finally:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Leave no room on the disk of a folder; `make_room()` takes it back."""
+    filler = (folder / _FILLER).open("wb", buffering=0)
+    with filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+
+
+def make_room(folder: Path) -> None:
+    """Let there be room again on a disk that `fill()` has filled."""
+    (folder / _FILLER).unlink()
 
 
 @contextlib.contextmanager
@@ -83,9 +98,8 @@ class Pair:
         here = f"127.0.0.1:{first}"
         return url.replace(here, f"{here},127.0.0.1:{self.standby.port}")
 
-    def fail_over(self) -> None:
-        """Kill the primary and let the standby take its place."""
-        self.primary.stop(at_once=True)
+    def promote(self) -> None:
+        """Let the standby take the place of the primary, which has been killed."""
         assert self.standby.run("SELECT pg_promote(true, 30)") == [["t"]]
 
 

@@ -1,0 +1,189 @@
+"""The fault matrix, as a table: how each trouble begins and ends, and how calls may end.
+
+`answer` stands for a call that succeeds; the other words are those of `error.fault`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from postgres.cluster import OWNER
+
+from .servers import fill, make_room
+from .stages import (
+    file_stage,
+    gated_stage,
+    pair_stage,
+    small_disk_file_stage,
+    small_disk_stage,
+    small_stage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+__all__ = ["FILE_TROUBLES", "SERVER_TROUBLES", "SITUATIONS", "Trouble"]
+
+SITUATIONS = (
+    "reading",
+    "writing",
+    "in a transaction",
+    "while waiting",
+    "while warming",
+)
+
+# How long the server is away where it comes back by itself, beside its own start.
+_AWAY_SECONDS = 0.2
+
+Act = Any  # Callable[[Stage], object]; each is for the stages of its row
+
+
+def _nothing(_: object) -> None:
+    """A part that a trouble does not have."""
+
+
+class Trouble(NamedTuple):
+    """One row of the matrix.
+
+    Attributes:
+        stage: where it is played.
+        begin: makes the trouble.
+        expected: for each of the situations, the words that are right, with spaces.
+        end: takes it away; by then every call has ended.
+        during: goes on while the calls are under way, in the thread of the test: a
+            server dies with the thread that has started it.
+        writes_once: whether no write may be tried again, since each has been sent.
+        begins_first: whether it begins before a transaction, not in it.
+    """
+
+    stage: Callable[..., AbstractContextManager[Any]]
+    begin: Act
+    expected: tuple[str, str, str, str, str]
+    end: Act = _nothing
+    during: Act = _nothing
+    writes_once: bool = False
+    begins_first: bool = False
+
+
+def _heal(stage: Any) -> None:
+    stage.gate.heal()
+
+
+def _stop(stage: Any) -> None:
+    stage.cluster.stop()
+
+
+def _crash(stage: Any) -> None:
+    stage.cluster.stop(at_once=True)
+
+
+def _start(stage: Any) -> None:
+    time.sleep(_AWAY_SECONDS)  # How long it is away is part of the fault.
+    stage.cluster.start()
+
+
+def _fail_over(stage: Any) -> None:
+    stage.pair.promote()
+    stage.cluster = stage.pair.standby
+
+
+def _gated(begin: Act, *expected: str, **more: Any) -> Trouble:
+    words = (expected[0], expected[1], expected[2], expected[3], expected[4])
+    return Trouble(gated_stage, begin, words, end=_heal, **more)
+
+
+# Who came too late to hear that a connection is gone may still write into it, so that
+# the answer breaks. Who hears of it in time connects anew.
+_BROKEN_OR_ANSWER = "answer broken-reply"
+
+SERVER_TROUBLES = {
+    "refused": _gated(
+        lambda stage: stage.gate.refuse(),
+        "unreachable", "unreachable", "broken-reply", "unreachable", "unreachable",
+    ),
+    "black hole": _gated(
+        lambda stage: stage.gate.swallow(),
+        "timeout", "timeout", "timeout", "timeout", "connect-timeout",
+        writes_once=True,
+    ),
+    "unanswered": _gated(
+        lambda stage: stage.gate.leave_unanswered(),
+        "timeout", "timeout", "timeout", "timeout", "connect-timeout",
+        writes_once=True,
+    ),
+    "half-open": _gated(
+        lambda stage: stage.gate.hold(),
+        "timeout", "timeout", "timeout", "timeout", "answer",
+        writes_once=True,
+    ),
+    "one reply reset": _gated(
+        lambda stage: stage.gate.reset_replies(3, times=1),
+        "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
+        writes_once=True,
+    ),
+    "replies reset": _gated(
+        lambda stage: stage.gate.reset_replies(3),
+        "broken-reply unreachable", "broken-reply", "broken-reply",
+        "broken-reply unreachable", "broken-reply unreachable",
+        writes_once=True,
+    ),
+    "slow reply": _gated(
+        lambda stage: stage.gate.slow(10),
+        "timeout", "timeout", "timeout", "timeout", "connect-timeout",
+        writes_once=True,
+    ),
+    "garbage": _gated(
+        lambda stage: stage.gate.garble(),
+        "broken-reply unreachable", "broken-reply", "broken-reply",
+        "broken-reply unreachable", "broken-reply unreachable",
+        writes_once=True,
+    ),
+    "restart": _gated(
+        _stop, "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
+        during=_start,
+    ),
+    "crash": _gated(
+        _crash, "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
+        during=_start,
+    ),
+    "terminated": _gated(
+        lambda stage: stage.cluster.terminate(OWNER),
+        "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
+    ),
+    "fail-over": Trouble(
+        pair_stage,
+        lambda stage: stage.pair.primary.stop(at_once=True),
+        ("answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer"),
+        during=_fail_over,
+    ),
+    "disk full": Trouble(
+        small_disk_stage,
+        lambda stage: fill(stage.folder),
+        ("answer", "capacity", "capacity", "answer", "answer"),
+        end=lambda stage: make_room(stage.folder),
+    ),
+    "too many connections": Trouble(
+        small_stage,
+        lambda stage: stage.take_all_places(),
+        ("capacity", "capacity", "broken-reply", "capacity", "capacity"),
+        end=lambda stage: stage.free_places(),
+    ),
+}  # fmt: skip
+
+FILE_TROUBLES = {
+    "locked": Trouble(
+        file_stage,
+        lambda stage: stage.locker.hold(),
+        ("answer", "lock-timeout timeout", "lock-timeout timeout", "answer", "answer"),
+        end=lambda stage: stage.locker.let_go(),
+        begins_first=True,
+    ),
+    "disk full": Trouble(
+        small_disk_file_stage,
+        lambda stage: fill(stage.folder),
+        ("answer", "capacity", "capacity", "answer", "answer"),
+        end=lambda stage: make_room(stage.folder),
+    ),
+}
