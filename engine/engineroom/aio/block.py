@@ -4,6 +4,8 @@
 # A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
+from time import monotonic
+
 from engineroom import errors
 from engineroom.aio.leased import LeasedConnection
 from engineroom.aio.loop_io import drive
@@ -31,15 +33,13 @@ class _Lending:
         "__weakref__",
         "_client",
         "_connection",
-        "_deadline",
         "_loan",
         "_reads",
     )
 
-    def __init__(self, client: Client, read_only: bool, deadline: Deadline) -> None:
+    def __init__(self, client: Client, read_only: bool) -> None:
         self._client = client
         self._reads = read_only
-        self._deadline = deadline
         self._loan: Loan | None = None
         self._connection: LeasedConnection | None = None
 
@@ -78,10 +78,16 @@ class _Lending:
 class Lease(_Lending):
     """The block that `Client.connection()` returns. Used once."""
 
-    __slots__ = ()
+    __slots__ = ("_seconds",)
+
+    def __init__(
+        self, client: Client, read_only: bool, deadline_seconds: float | None
+    ) -> None:
+        super().__init__(client, read_only)
+        self._seconds = deadline_seconds
 
     async def __aenter__(self) -> LeasedConnection:
-        slot = await _take(self._client, self._reads, self._deadline)
+        slot = await _take(self._client, self._reads, self._seconds)
         return self._lend(slot, None)
 
     async def __aexit__(
@@ -100,7 +106,7 @@ class Transaction(_Lending):
         is_undone: whether it is certain that nothing of it was kept.
     """
 
-    __slots__ = ("_block", "_level", "is_undone")
+    __slots__ = ("_block", "_deadline", "_level", "is_undone")
 
     def __init__(
         self,
@@ -109,7 +115,8 @@ class Transaction(_Lending):
         isolation_level: str | None,
         deadline: Deadline,
     ) -> None:
-        super().__init__(client, read_only, deadline)
+        super().__init__(client, read_only)
+        self._deadline = deadline
         self._level = isolation_level
         self._block: Block | None = None
         self.is_undone = True
@@ -152,18 +159,18 @@ class Transaction(_Lending):
         return is_swallowed
 
 
-async def _take(client: Client, read_only: bool, deadline: Deadline) -> Slot:
+async def _take(client: Client, read_only: bool, seconds: float | None) -> Slot:
     """Return a connection to be lent."""
     lane = client._read_lane if read_only else client._write_lane
     slot = None if client._replicas and read_only else lane.take()
     if slot is not None:
-        now = deadline.began
-        if now - slot.since <= LOOK_SECONDS and slot.is_there():
+        now = monotonic()
+        if now - slot.since <= LOOK_SECONDS and not slot.is_gone():
             slot.since = now
             return slot
         client._pool.give(slot)
     client._check_loop()
-    call = client._for_block(read_only, deadline, _nothing)
+    call = client._for_block(read_only, client._deadline(seconds), _nothing)
     client._keep()
     taken: tuple[None, Slot] = await drive(make_call(client._pool, call))
     return taken[1]

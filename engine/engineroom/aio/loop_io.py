@@ -135,13 +135,13 @@ class LoopIO:
     def reach(
         self, connection: Connection
     ) -> tuple[Callable[[int], object], Callable[[], bool]]:
-        """Return what limits a connection's time, and what tells that it is there."""
+        """Return what limits a connection's time, and what tells that it is gone."""
         line = connection._line
 
         def limit(milliseconds: int) -> None:
             line.limit(milliseconds / 1000)
 
-        return limit, connection._handle.session.look
+        return limit, connection._handle.session.is_gone
 
     async def call(self, hook: Callable[..., Any], *arguments: Any) -> Any:
         """Call somebody's function, and await what it returns where it can be."""

@@ -106,7 +106,10 @@ class WarmUpFailed(ConnectFailed):
     def retryable(self) -> bool:
         """Whether what it failed with may be gone the next time."""
         reason = self.__cause__
-        return reason.retryable if isinstance(reason, Error) else super().retryable
+        if reason is None:
+            return super().retryable
+        # What is not ours is a hook's: a fault in a program, which stays.
+        return isinstance(reason, Error) and reason.retryable
 
 
 class WarmUpTimedOut(WarmUpFailed, TimedOut):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from time import monotonic
 
 from engineroom import errors
 from engineroom.pool.deadline import tell_account
+from engineroom.pool.outcome import another
 from engineroom.pool.retry import decide, has_given_up, note_given_up
 
 TYPE_CHECKING = False
@@ -220,7 +220,7 @@ def _final(pool: Pool, call: Call, error: errors.Error) -> errors.Error:
         pool.metrics.count("timeouts", phase="querying")
     if call.known is not None:
         call.known.stats.add_error(error.fault, sum(spent.values()))
-    error = copy.copy(error) if error.account else error
+    error = another(error) if error.account else error
     if isinstance(error, errors.DatabaseError):
         error.attempts = deadline.attempts
     error.account = tell_account(spent, deadline.attempts)

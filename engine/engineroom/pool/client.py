@@ -213,9 +213,7 @@ class Client(ClientFace):
         if slot is None:
             return self._answer_slowly(operation, parameters, idempotent)
         began = monotonic()
-        if began - slot.since > LOOK_SECONDS or (
-            not known.is_read and not slot.is_there()
-        ):
+        if began - slot.since > LOOK_SECONDS or (not known.is_read and slot.is_gone()):
             self._pool.give(slot)
             return self._answer_slowly(operation, parameters, idempotent)
         slot.since = began
@@ -338,7 +336,7 @@ class Client(ClientFace):
         """
         from engineroom.pool.block import Lease
 
-        return Lease(self, read_only, self._deadline(deadline_seconds))
+        return Lease(self, read_only, deadline_seconds)
 
     def transaction(
         self,

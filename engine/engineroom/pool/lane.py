@@ -61,7 +61,7 @@ class Slot:
         lane: where it belongs.
         lease: who has it, where it was taken for more than one statement.
         limit: sets how long the engine may take from now on, in milliseconds.
-        is_there: tells without waiting whether the other end is still there.
+        is_gone: tells without waiting whether the other end has gone.
         since: when it was taken, or given back; `NEVER` where it has to be asked
             whether it still works before it is handed out.
     """
@@ -73,7 +73,7 @@ class Slot:
         "expires",
         "generation",
         "is_dirty",
-        "is_there",
+        "is_gone",
         "lane",
         "lease",
         "limit",
@@ -87,13 +87,13 @@ class Slot:
         generation: int,
         expires: float,
         limit: Callable[[int], object],
-        is_there: Callable[[], bool],
+        is_gone: Callable[[], bool],
     ) -> None:
         self.lane = lane
         self.connection = connection
         self.conversation: Conversation = connection._conversation
         self.limit = limit
-        self.is_there = is_there
+        self.is_gone = is_gone
         self.generation = generation
         self.born = self.since = monotonic()
         self.expires = expires

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from time import monotonic
 
-from engineroom.metrics.caller import callers
+from engineroom.metrics.caller import Place, callers
 
 __all__ = ["LeaseFacts"]
 
 # How many lines of the way to where it was taken are kept.
-_DEPTH = 12
+_DEPTH = 5
 
 
 class LeaseFacts:
@@ -23,7 +23,7 @@ class LeaseFacts:
         is_reported: whether it was reported as a leak.
     """
 
-    __slots__ = ("_frames", "began", "generation", "is_over", "is_reported", "lane")
+    __slots__ = ("_places", "began", "generation", "is_over", "is_reported", "lane")
 
     def __init__(self, lane: str, generation: int) -> None:
         self.lane = lane
@@ -31,7 +31,7 @@ class LeaseFacts:
         self.began = monotonic()
         self.is_over = False
         self.is_reported = False
-        self._frames = callers(_DEPTH)
+        self._places = callers(_DEPTH)
 
     @property
     def seconds(self) -> float:
@@ -46,10 +46,7 @@ class LeaseFacts:
     @property
     def stack(self) -> list[str]:
         """Where it was taken, as `file:line in function`, the innermost first."""
-        return [
-            f"{code.co_filename}:{line} in {code.co_name}"
-            for code, line in self._frames
-        ]
+        return [str(Place(*each)) for each in self._places]
 
     def __repr__(self) -> str:
         state = "over" if self.is_over else f"{self.seconds:.3f} s"

@@ -8,7 +8,6 @@ which connection, how one is opened and when it is thrown away, and two thin run
 
 from __future__ import annotations
 
-import copy
 from contextlib import suppress
 from time import monotonic
 
@@ -17,6 +16,7 @@ from engineroom.metrics import Metrics
 from engineroom.pool.deadline import Deadline
 from engineroom.pool.lane import Lane, Slot
 from engineroom.pool.learning import learned_for
+from engineroom.pool.outcome import another
 from engineroom.pool.places import credentials_of, make_lanes, with_credentials
 
 TYPE_CHECKING = False
@@ -195,7 +195,7 @@ class Pool:
         if slot is not None:
             return slot
         if waiter.error is not None:
-            raise copy.copy(waiter.error)
+            raise another(waiter.error)
         raise self._none_in_time(lane, deadline, monotonic() - began)
 
     def _none_in_time(
@@ -239,7 +239,7 @@ class Pool:
             return False
         unused = now - slot.since
         slot.since = now
-        if (is_write or unused > LOOK_SECONDS) and not slot.is_there():
+        if (is_write or unused > LOOK_SECONDS) and slot.is_gone():
             yield from self.lose(slot, "found closed")
             return False
         if unused > self.options.validate_seconds:

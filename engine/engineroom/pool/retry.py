@@ -7,7 +7,6 @@ server, the server refused it and undid it, or whoever wrote it calls it idempot
 
 from __future__ import annotations
 
-import random
 from contextvars import ContextVar
 from time import monotonic
 
@@ -96,6 +95,8 @@ def pause_after(attempt: int, options: Options) -> float:
     pauses = options.pauses_seconds
     if not pauses:
         return 0.0
+    import random  # five milliseconds that only those pay who pause
+
     pause = pauses[min(attempt, len(pauses)) - 1]
     # Not for secrets: so that many clients do not come back at the same moment.
     return pause * (1 + options.jitter * random.uniform(-1, 1))  # noqa: S311

@@ -111,9 +111,9 @@ class ThreadIO:
     def reach(
         self, connection: Connection
     ) -> tuple[Callable[[int], object], Callable[[], bool]]:
-        """Return what limits a connection's time, and what tells that it is there."""
+        """Return what limits a connection's time, and what tells that it is gone."""
         session = connection._handle.session
-        return session.limit, session.look
+        return session.limit, session.is_gone
 
     def call(self, hook: Callable[..., T], *arguments: Any) -> T:
         """Call somebody's function."""
