@@ -9,6 +9,7 @@ import weakref
 from time import monotonic
 
 from engineroom import errors
+from engineroom.aio.block import Lease, Transaction
 from engineroom.aio.line import running_loop
 from engineroom.aio.loop_io import LoopIO, drive
 from engineroom.pool.call import fail_first, make_call
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from engineroom.aio.block import Lease, Transaction
     from engineroom.aio.loop_io import LoopWaiter
     from engineroom.core.handle import Reader
     from engineroom.dbapi.cursor import Parameters, Row
@@ -381,8 +381,6 @@ class Client(ClientFace):
             read_only: it only reads, and may be served by a replica.
             deadline_seconds: how long to wait for a connection.
         """
-        from engineroom.aio.block import Lease
-
         return Lease(self, read_only, deadline_seconds)
 
     def transaction(
@@ -403,8 +401,6 @@ class Client(ClientFace):
             deadline_seconds: how long all of it may take, from waiting for a
                 connection to the commit.
         """
-        from engineroom.aio.block import Transaction
-
         deadline = self._deadline(deadline_seconds)
         return Transaction(self, read_only, isolation_level, deadline)
 
@@ -431,8 +427,6 @@ class Client(ClientFace):
         Returns:
             What `work` returned the last time.
         """
-        from engineroom.aio.block import Transaction
-
         deadline = self._deadline(deadline_seconds)
         pause = 0.0
         while True:

@@ -14,6 +14,7 @@ import weakref
 from time import monotonic
 
 from engineroom import errors
+from engineroom.pool.block import Lease, Transaction
 from engineroom.pool.call import fail_first, make_call
 from engineroom.pool.deadline import Deadline
 from engineroom.pool.face import ClientFace, check_start
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from engineroom.core.handle import Reader
     from engineroom.dbapi.cursor import Parameters, Row
     from engineroom.health import Health
-    from engineroom.pool.block import Lease, Transaction
     from engineroom.pool.face import Start
     from engineroom.pool.lane import Slot
     from engineroom.pool.options import OpenOptions
@@ -334,8 +334,6 @@ class Client(ClientFace):
             read_only: it only reads, and may be served by a replica.
             deadline_seconds: how long to wait for a connection.
         """
-        from engineroom.pool.block import Lease
-
         return Lease(self, read_only, deadline_seconds)
 
     def transaction(
@@ -356,8 +354,6 @@ class Client(ClientFace):
             deadline_seconds: how long all of it may take, from waiting for a
                 connection to the commit.
         """
-        from engineroom.pool.block import Transaction
-
         deadline = self._deadline(deadline_seconds)
         return Transaction(self, read_only, isolation_level, deadline)
 
@@ -384,8 +380,6 @@ class Client(ClientFace):
         Returns:
             What `work` returned the last time.
         """
-        from engineroom.pool.block import Transaction
-
         deadline = self._deadline(deadline_seconds)
         pause = 0.0
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,19 +84,16 @@ def test_a_name_in_quotes_forges_no_line(caplog: pytest.LogCaptureFixture) -> No
 def test_frames_of_the_package_and_of_contextlib_are_not_the_caller(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    inside = {
-        "__name__": "engineroom.pool.client",
-        "log": SlowLog(0.0),
-        "statement": SELECT,
-    }
-    exec(
+    inside = {"log": SlowLog(0.0), "statement": SELECT}
+    program = (
         "from contextlib import contextmanager\n"
         "@contextmanager\n"
         "def lease():\n"
         "    yield\n"
-        "    log.note(statement, 1.0)\n",
-        inside,
+        "    log.note(statement, 1.0)\n"
     )
+    of_the_package = os.path.join(os.path.dirname(engineroom.__file__), "pool", "x.py")
+    exec(compile(program, of_the_package, "exec"), inside)
     with inside["lease"]():
         pass
     (record,) = caplog.records
