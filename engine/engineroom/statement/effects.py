@@ -1,7 +1,8 @@
 """What a statement leaves behind on its connection, and what it does to transactions.
 
-All the statements of a text are looked at. Where it is not certain that nothing is left
-behind, something is: a connection is reset once too often rather than too rarely.
+All the statements of a text are looked at. What is written in it counts, and so does a
+block of code (DO) whatever is in it; what a function or a procedure does inside is not
+known here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ __all__ = ["changes_session", "controls_transaction"]
 
 _TRANSACTION = word_set("abort begin commit end release rollback savepoint start")
 _SESSION_POSTGRES = word_set(
-    "deallocate discard listen load prepare reset set unlisten"
+    "deallocate discard do listen load prepare reset set unlisten"
 )
 _SESSION_SQLITE = word_set("attach detach pragma")
 # What SET changes until the transaction ends.
@@ -41,9 +42,9 @@ def changes_session(words: list[str], present: frozenset[str], backend: str) -> 
 
 def _changes_session(words: list[str], backend: str) -> bool:
     word, second = words[0], "".join(words[1:2])
-    if word in ("create", "select", "with"):
+    if word in ("create", "explain", "select", "with"):
         is_temporary = not _TEMPORARY.isdisjoint(words)
-        return is_temporary and (word == "create" or "into" in words)
+        return is_temporary and ("create" in words or "into" in words)
     if backend == "sqlite":
         return word in _SESSION_SQLITE
     if word == "set":

@@ -25,6 +25,7 @@ _UNCLOSED_SQLITE: Final = frozenset(("'", '"', "/*", "`", "["))
 # What is no letter is listed, because a set of ASCII alone is the quickest to look in.
 _LETTER = r"[^\x00-@\[-^`{-\x7f]"
 _LATER = r"[^\x00-\#%-/:-@\[-^`{-\x7f]"
+_PLAIN = r"[^\x00-@BENUX\[-^`benux{-\x7f]"  # behind one of these no quote begins
 _NAME = rf"{_LETTER}{_LATER}*"
 # The look ahead keeps a doubled quote from being taken for the end.
 _STRING = r"'[^']*(?:''[^']*)*'(?!')"
@@ -42,9 +43,9 @@ _POSTGRES = re.compile(
     [ \t\n\r\f\v]*
     (?: --[^\n\r]* | /\*[^*/]*(?:(?:\*(?!/)|/(?!\*))[^*/]*)*\*/ | \Z
   | (
-    (?! [bBeEnNxXuU] ) {_NAME}
+    {_PLAIN}{_LATER}*
   | [(),;\[\]] | \.(?![0-9])
-  | (?! [bBeEnNxX]' | [uU]&['"] ) {_NAME}
+  | (?: [bBeEnNxX](?!') | [uU](?!&['"]) ){_LATER}*
   | {_NUMBER}
   | [eE]{_ESCAPED}(?:{_GAP}{_ESCAPED})*
   | (?: [bBnNxX] | [uU]& )? {_STRING}

@@ -116,15 +116,20 @@ def _calls_by_field(words: list[str], present: frozenset[str]) -> bool:
 
 def _calls_by_name(words: list[str], present: frozenset[str]) -> bool:
     """Whether there is a call of a function that is not known to be harmless."""
-    # Behind what is distinct on something an expression follows, as nowhere else.
-    has_distinct_on = "distinct" in present and any(
-        words[at - 1] == "distinct" for at in _places(words, "on")
-    )
-    return any(_calls(words, at, has_distinct_on) for at in _places(words, "("))
+    # An expression follows a closing bracket behind DISTINCT ON (...) and behind
+    # OPERATOR(...), and nowhere else.
+    may_follow = "operator" in present or ("distinct", "on") in zip(words, words[1:])
+    return any(_calls(words, at, may_follow) for at in _places(words, "("))
 
 
-def _calls(words: list[str], at: int, has_distinct_on: bool) -> bool:
-    """Whether the bracket at a place calls what is not known to be harmless."""
+def _calls(words: list[str], at: int, may_follow: bool) -> bool:
+    """Whether the bracket at a place calls what is not known to be harmless.
+
+    Args:
+        words: the tokens of the text, in lower case.
+        at: where the bracket is.
+        may_follow: whether a call may follow a closing bracket in this text.
+    """
     if not at:
         return False
     name = words[at - 1]
@@ -145,7 +150,7 @@ def _calls(words: list[str], at: int, has_distinct_on: bool) -> bool:
     if before in _PAIRS.get(name, ()) or (first == 0 and name == "explain"):
         return False
     if before == ")":  # an alias, OVER or FILTER
-        return has_distinct_on
+        return may_follow
     return not _names_subquery(words, first, at)
 
 

@@ -117,6 +117,10 @@ POSTGRES = {
     "nextval as a type": ("SELECT TREAT('s' AS nextval)", False),
     "nextval of a parameter that is none": ("SELECT a[1 :nextval('s')]", False),
     "an operator by its name": ("SELECT 1 OPERATOR(pg_catalog.+) f(2)", False),
+    "an operator by its name, behind a bracket": (
+        "SELECT (1) OPERATOR(pg_catalog.+) f(2)",
+        False,
+    ),
     "a way to sample": ("SELECT * FROM t TABLESAMPLE mine(1)", False),
     "distinct on, then a call": ("SELECT DISTINCT ON (a) over(b) FROM t", False),
     "distinct on": ("SELECT DISTINCT ON (a) a, b FROM t", True),
