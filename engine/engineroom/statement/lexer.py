@@ -9,6 +9,7 @@ by a slower pass over the few texts that have them.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ _GAP = r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*"
 _NO_COMMENT = r"(?!--|/\*)"
 _TAG = rf"\$(?:{_LETTER}[^\x00-/:-@\[-^`{{-\x7f]*)?\$"
 
-_POSTGRES = re.compile(
-    rf"""
+_POSTGRES = rf"""
     [ \t\n\r\f\v]*
     (?: --[^\n\r]* | /\*[^*/]*(?:(?:\*(?!/)|/(?!\*))[^*/]*)*\*/ | \Z
   | (
@@ -59,11 +59,8 @@ _POSTGRES = re.compile(
   | (?: {_NO_COMMENT}[-+*/<>=] )* {_NO_COMMENT}[*/<>=]
   | [\s\S]
     ))
-    """,
-    re.VERBOSE,
-)
-_SQLITE = re.compile(
-    rf"""
+    """
+_SQLITE = rf"""
     [ \t\n\r\f]*
     (?: --[^\n]* | /\*[^*]*\*+(?:[^*/][^*]*\*+)*/ | \Z
   | (
@@ -80,9 +77,7 @@ _SQLITE = re.compile(
   | ->>? | \|\| | << | >> | <= | >= | <> | == | !=
   | [\s\S]
     ))
-    """,
-    re.VERBOSE,
-)
+    """
 _DOLLAR_QUOTE = re.compile(_TAG)
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
@@ -97,10 +92,10 @@ def split(sql: str, backend: str) -> tuple[list[str], bool]:
         backend: whose rules: `sqlite` or `postgres`.
     """
     if backend == "sqlite":
-        tokens: list[str] = _SQLITE.findall(sql)
+        tokens: list[str] = _compiled(_SQLITE).findall(sql)
         unclosed = _UNCLOSED_SQLITE
     else:
-        tokens = _POSTGRES.findall(sql)
+        tokens = _compiled(_POSTGRES).findall(sql)
         unclosed = _UNCLOSED_POSTGRES
         if "/*" in tokens or ("$" in sql and _DOLLAR_QUOTE.search(sql)):
             tokens = _split_slowly(sql)
@@ -109,6 +104,12 @@ def split(sql: str, backend: str) -> tuple[list[str], bool]:
         return tokens, "\0" not in sql
     end = min(tokens.index(one) for one in unclosed.intersection(tokens))
     return [*tokens[:end], LITERAL], False
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern when it is first needed, which takes a millisecond or two."""
+    return re.compile(pattern, re.VERBOSE)
 
 
 def _split_slowly(sql: str) -> list[str]:
@@ -132,7 +133,7 @@ def _split_slowly(sql: str) -> list[str]:
 
 def _next(sql: str, at: int) -> tuple[str, int]:
     """Return the token that comes next, empty for a comment, and where it ends."""
-    found = _POSTGRES.match(sql, at)
+    found = _compiled(_POSTGRES).match(sql, at)
     assert found is not None, "the last branch takes any character"
     return found[1] or "", found.end()
 

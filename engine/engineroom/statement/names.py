@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from functools import cache
 
 __all__ = ["Names", "read_names", "word_set"]
 
@@ -43,7 +43,7 @@ class Names:
         self.harmful = frozenset((*harmful, *(f'"{name}"' for name in harmful)))
 
 
-@lru_cache(maxsize=1)
+@cache
 def read_names() -> Names:
     """Return the names; the file is read when they are first asked for."""
     folder = os.path.dirname(os.path.abspath(__file__))

@@ -118,7 +118,9 @@ def _calls_by_name(words: list[str], present: frozenset[str]) -> bool:
     """Whether there is a call of a function that is not known to be harmless."""
     # An expression follows a closing bracket behind DISTINCT ON (...) and behind
     # OPERATOR(...), and nowhere else.
-    may_follow = "operator" in present or ("distinct", "on") in zip(words, words[1:])
+    may_follow = "operator" in present or (
+        "distinct" in present and ("distinct", "on") in zip(words, words[1:])
+    )
     return any(_calls(words, at, may_follow) for at in _places(words, "("))
 
 
@@ -174,11 +176,10 @@ def _names_subquery(words: list[str], first: int, at: int) -> bool:
         return True
     if before[-1:] != [","]:
         return False
-    behind = words[_closing(words, at) + 1 :][:4]
-    body = 1 + len([word for word in behind if word in ("not", "materialized")])
-    start = _closing(words, at) + 1 + body
-    return (
-        behind[:1] == ["as"]
-        and words[start : start + 1] == ["("]
-        and _begins_subquery(words, start)
-    )
+    start = _closing(words, at) + 1
+    for word in ("as", "not", "materialized"):
+        if words[start : start + 1] == [word]:
+            start += 1
+        elif word == "as":
+            return False
+    return words[start : start + 1] == ["("] and _begins_subquery(words, start)

@@ -123,6 +123,7 @@ POSTGRES = {
     ),
     "a way to sample": ("SELECT * FROM t TABLESAMPLE mine(1)", False),
     "distinct on, then a call": ("SELECT DISTINCT ON (a) over(b) FROM t", False),
+    "distinct": ("SELECT DISTINCT count(*) OVER () FROM (VALUES (1)) v(a)", True),
     "distinct on": ("SELECT DISTINCT ON (a) a, b FROM t", True),
     "a call as definition of columns": ("SELECT * FROM a, f(1) AS (b int)", False),
     "over": ("SELECT sum(a) OVER (PARTITION BY b ORDER BY c) FROM t", True),
@@ -142,8 +143,8 @@ POSTGRES = {
     "aliases with columns": ("SELECT * FROM (VALUES (1, 2)) v(a, b)", True),
     "with and its columns": (
         (
-            "WITH RECURSIVE a(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM a),"
-            " b(m) AS NOT MATERIALIZED (SELECT 2), c(o) AS (TABLE b) SELECT * FROM a"
+            "WITH RECURSIVE a(n) AS (VALUES (1) UNION ALL TABLE a),"
+            " b(m) AS NOT MATERIALIZED (TABLE a), c(o) AS (SELECT NOT m FROM b) TABLE b"
         ),
         True,
     ),
