@@ -6,6 +6,7 @@ passes while queries fail.
 
 from __future__ import annotations
 
+from engineroom.health.app import health_app
 from engineroom.health.value import Health, Problem
 
-__all__ = ["Health", "Problem"]
+__all__ = ["Health", "Problem", "health_app"]
