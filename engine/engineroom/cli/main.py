@@ -47,6 +47,7 @@ DESCRIPTION = "A native SQL engine that installs, loads and explains itself."
 COMMANDS = {
     "query": "engineroom.cli.query",
     "targets": "engineroom.cli.targets",
+    "health": "engineroom.cli.health",
     "doctor": "engineroom.cli.doctor",
     "check": "engineroom.cli.check",
     "store": "engineroom.cli.store",
@@ -64,6 +65,7 @@ EXIT_CODES = {
     5: "the SQL or its data were refused",
     6: "the artifact store failed or refused",
     7: "a target, or the list of targets, is wrong",
+    8: "the database did not answer when its health was asked for",
     130: "interrupted",
     141: "whoever read the output has gone",
 }
