@@ -6,6 +6,7 @@ from time import monotonic
 
 from engineroom import errors
 from engineroom.pool.deadline import tell_account
+from engineroom.pool.log import INFO, tell
 from engineroom.pool.outcome import another
 from engineroom.pool.retry import decide, has_given_up, note_given_up
 
@@ -97,6 +98,7 @@ def make_call(pool: Pool, call: Call) -> Steps[Any]:
             call.deadline.enter("querying")
             slot.limit(int(call.deadline.limit() * 1000))
             began = monotonic()
+            slot.is_dirty |= call.known is not None and call.known.changes_session
             result = yield pool.io.do(call.work, slot)
         except errors.Error as error:
             failure = error
@@ -167,8 +169,14 @@ def after_failure(
             note_given_up(call.key, call.given)
         raise _final(pool, call, error)
     pool.metrics.count("retries", fault=error.fault)
+    pause = verdict.pause_seconds
+    message = f"Attempt {deadline.attempts} failed, the next is in {pause:.2f} s: "
+    tell(
+        INFO, "retry", message + error.message, attempt=deadline.attempts,
+        pause_seconds=pause, code=error.code, fault=error.fault,
+    )  # fmt: skip
     deadline.enter("pausing")
-    yield pool.io.pause(verdict.pause_seconds)
+    yield pool.io.pause(pause)
 
 
 def _give_up(pool: Pool, slot: Slot, error: errors.Error) -> Steps[None]:

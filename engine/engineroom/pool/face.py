@@ -203,7 +203,8 @@ class ClientFace:
                 "follows on another",
                 hint="use a block of `client.transaction()`",
             )
-        if known.statement.changes_session:
+        # A block of code may, and mostly does not: its connection is reset behind it.
+        if known.statement.changes_session and known.statement.word != "do":
             raise errors.Misuse(
                 f"`{known.statement.word}` changes a session, and what follows runs in "
                 "another",

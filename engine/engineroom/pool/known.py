@@ -24,21 +24,21 @@ class Known:
     """One text of SQL.
 
     Attributes:
+        changes_session: whether it may leave something behind on its connection.
         statement: what it is.
         stats: how it has done, shared by all texts of its shape.
         is_plain: whether it leaves the session and its transaction as they are.
         is_read: whether it is certain that it changes nothing.
     """
 
-    __slots__ = ("is_plain", "is_read", "statement", "stats")
+    __slots__ = ("changes_session", "is_plain", "is_read", "statement", "stats")
 
     def __init__(self, statement: Statement, stats: ShapeStats) -> None:
         self.statement = statement
         self.stats = stats
         self.is_read = statement.is_read
-        self.is_plain = not (
-            statement.changes_session or statement.controls_transaction
-        )
+        self.changes_session = statement.changes_session
+        self.is_plain = not (self.changes_session or statement.controls_transaction)
 
 
 class KnownTexts(dict[str, Known]):

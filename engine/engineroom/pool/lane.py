@@ -122,16 +122,26 @@ class Lane:
         trouble: why the last connection that was tried did not come about.
         emptied: woken when the last connection of a lane that is closing has gone.
         is_reader: whether its connections only read.
+        is_lasting: whether what it leads to ends with its connection, as a database in
+            memory does; then that is never replaced.
     """
 
     def __init__(
-        self, name: str, location: Location, least: int, most: int, is_reader: bool
+        self,
+        name: str,
+        location: Location,
+        least: int,
+        most: int,
+        *,
+        is_reader: bool = False,
+        is_lasting: bool = False,
     ) -> None:
         self.name = name
         self.location = location
         self.least = least
         self.most = most
         self.is_reader = is_reader
+        self.is_lasting = is_lasting
         self.life = Life()
         self.trouble: errors.Error | None = None
         self.generation = 1
@@ -339,6 +349,11 @@ class Lane:
                 for other in self.idle:
                     other.since = NEVER
 
+    def outlive(self, slot: Slot) -> None:
+        """Have a connection closed when it comes back."""
+        if not self.is_lasting:
+            slot.generation = self.floor - 1
+
     def retire_all(self) -> list[Slot]:
         """Begin a new generation, to which none of the connections belongs.
 
@@ -360,7 +375,7 @@ class Lane:
             kept: list[Slot] = []
             for slot in self.idle:  # the one longest unused first
                 is_unused = spare > 0 and now - slot.since > idle_seconds
-                if slot.expires <= now or slot.generation < self.floor or is_unused:
+                if slot.expires <= now or is_unused:
                     overdue.append(slot)
                     spare -= 1
                 else:

@@ -116,6 +116,8 @@ class Loan:
                     hint="say it in the server's settings of the role or database",
                 )
             slot.is_dirty = True
+            if known.statement.word == "prepare":
+                slot.lane.outlive(slot)  # a reset leaves what is prepared
         return known
 
     def end(self, known: Known | None, began: float, rows: int) -> None:

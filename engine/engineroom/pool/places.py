@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from engineroom.pool.options import Options
 
-__all__ = ["credentials_of", "make_lanes", "with_credentials"]
+__all__ = ["SHARING_POOLERS", "credentials_of", "make_lanes", "with_credentials"]
 
 # Of PostgreSQL's poolers, those that give a server to somebody else after each
 # transaction; what is prepared or set on it is then not ours.
@@ -71,13 +71,14 @@ def _server_lane(
         }
     if options.pooler in SHARING_POOLERS:
         location.settings["prepared"] = "off"
-    return Lane(name, location, options.min_size, options.max_size, is_reader)
+    least, most = options.min_size, options.max_size
+    return Lane(name, location, least, most, is_reader=is_reader)
 
 
 def _lanes_of_file(location: Location, options: Options) -> list[Lane]:
     if location.file == MEMORY:
         # Each connection would be another database.
-        return [Lane("primary", location, 1, 1, is_reader=False)]
+        return [Lane("primary", location, 1, 1, is_lasting=True)]
     wait_ms = str(int(options.deadline_seconds * 1000))
     settings = location.settings
     settings.setdefault("busy_timeout_ms", wait_ms)
@@ -90,7 +91,7 @@ def _lanes_of_file(location: Location, options: Options) -> list[Lane]:
     # reads first would be refused where another has written meanwhile.
     settings.setdefault("transaction", "immediate")
     return [
-        Lane("primary", location, 1, 1, is_reader=False),
+        Lane("primary", location, 1, 1),
         Lane("reader", readers, options.min_size, options.max_size, is_reader=True),
     ]
 

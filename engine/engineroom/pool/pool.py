@@ -16,12 +16,17 @@ from engineroom.metrics import Metrics
 from engineroom.pool.deadline import Deadline
 from engineroom.pool.lane import Lane, Slot
 from engineroom.pool.learning import learned_for
+from engineroom.pool.log import INFO, WARNING, tell
 from engineroom.pool.outcome import another
-from engineroom.pool.places import credentials_of, make_lanes, with_credentials
+from engineroom.pool.places import (
+    SHARING_POOLERS,
+    credentials_of,
+    make_lanes,
+    with_credentials,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Generator, Sequence
     from typing import Any, Protocol, TypeVar
 
@@ -54,7 +59,7 @@ if TYPE_CHECKING:
         def settle(self, steps: Steps[Any]) -> None: ...
 
 
-__all__ = ["LOGGER", "Pool"]
+__all__ = ["LOOK_SECONDS", "Pool"]
 
 # How long a connection may be unused before a look, which waits for nothing, whether
 # the other end is still there.
@@ -62,21 +67,11 @@ LOOK_SECONDS = 1.0
 # The longest that a connection which was asked whether it works may take to answer.
 _VALIDATE_SECONDS = 1.0
 
-_RESET = {
-    "sqlite": "",
-    # All that a session may have changed but what is prepared, which is ours.
-    "postgres": (
-        "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
-        "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
-    ),
-}
-
-
-def LOGGER() -> logging.Logger:  # noqa: N802 - stands for the logger itself
-    """Return the logger, imported when something is to be said."""
-    import logging
-
-    return logging.getLogger("engineroom")
+# All that a session of PostgreSQL may have changed but what is prepared, which is ours.
+_RESET = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
+    "SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
+)
 
 
 class Pool:
@@ -105,17 +100,21 @@ class Pool:
         self.lanes = make_lanes(url, replicas, options)
         self.primary = self.lanes[0]
         self.backend = self.primary.location.backend
+        self._url = self.primary.location.display
         self.credentials_until = float("inf")
         self.closing = io.make_waiter()
         self.on_failure: Callable[[errors.Error], object] = _ignore
-        self._learned = learned_for(self.primary.location.display)
+        self._learned = learned_for(self._url)
         self._warm_up_began: float | None = None
+        # A reset would undo what `on_connect` did too, and SQLite has none.
+        is_reset_enough = self.backend == "postgres" and options.on_connect is None
+        self._resets = is_reset_enough and options.pooler not in SHARING_POOLERS
         self._make_metrics()
 
     def _make_metrics(self) -> None:
         self.metrics = Metrics(
             backend=self.backend,
-            url=self.primary.location.display,
+            url=self._url,
             read_state=self._state,
         )
         for lane in self.lanes:
@@ -266,8 +265,9 @@ class Pool:
     def put_back(self, slot: Slot) -> Steps[None]:
         """Give a connection back that may have to be mended first."""
         try:
-            if not (yield from self._mend(slot)):
-                yield from self.lose(slot, "broken")
+            reason = yield from self._mend(slot)
+            if reason:
+                yield from self.lose(slot, reason, is_lost=reason == "broken")
                 return
         except BaseException:
             yield from self.lose(slot, "not mended")
@@ -275,27 +275,32 @@ class Pool:
         if not slot.lane.give(slot):
             yield from self._close(slot, "generation")
 
-    def _mend(self, slot: Slot) -> Steps[bool]:
-        """Bring a connection into the state that a new one has; whether it is well."""
-        handle = slot.conversation.handle
+    def _mend(self, slot: Slot) -> Steps[str]:
+        """Bring a connection into the state that a new one has.
+
+        Returns:
+            Why that is not possible, empty where it is done.
+        """
+        conversation = slot.conversation
         if self.is_broken(slot):
-            return False
+            return "broken"
+        if conversation.pipelines or conversation.transactions:
+            return "block without end"
         slot.limit(int(1000 * self.options.deadline_seconds))
         try:
-            if slot.conversation.pipelines or slot.conversation.transactions:
-                return False  # a block that was left without its end
-            if handle.in_transaction:
+            if conversation.handle.in_transaction:
                 self.metrics.count("rollbacks_on_return")
                 yield self.io.rollback(slot.connection)
-            if slot.is_dirty and self.options.pooler == "none":
-                self.metrics.count("resets")
-                if self.backend == "sqlite":
-                    return False  # what a file's session changed has no reset
-                yield self.io.script(slot.connection, _RESET[self.backend])
+            if slot.is_dirty and not slot.lane.is_lasting:
+                if self._resets:
+                    self.metrics.count("resets")
+                    yield self.io.script(slot.connection, _RESET)
+                elif self.options.pooler not in SHARING_POOLERS:
+                    return "session changed"
             slot.is_dirty = False
         except errors.Error:
-            return False
-        return not handle.is_closed
+            return "broken"
+        return "broken" if conversation.handle.is_closed else ""
 
     def is_broken(self, slot: Slot) -> bool:
         """Whether a connection can only be closed."""
@@ -310,6 +315,10 @@ class Pool:
     def lose(self, slot: Slot, reason: str, *, is_lost: bool = True) -> Steps[None]:
         """Take a connection that somebody has out of the books, and close it."""
         slot.lane.drop(slot, is_lost=is_lost)
+        if is_lost:
+            lane = slot.lane.name
+            message = f"A connection of `{lane}` to {self._url} was lost: {reason}"
+            tell(WARNING, "lost", message, lane=lane, reason=reason)
         yield from self._close(slot, reason)
         self.see_to_waiting(slot.lane)
 
@@ -358,6 +367,8 @@ class Pool:
         seconds = monotonic() - began
         self._learned.add(seconds)
         self.metrics.count("warm_ups", result="ready")
+        message = f"`{lane.name}` of {self._url} is ready after {seconds:.3f} s"
+        tell(INFO, "ready", message, lane=lane.name, warm_up_seconds=seconds)
         self.metrics.observe("warm_up_seconds", seconds)
         for slot in slots:
             self.give(slot)
@@ -393,6 +404,11 @@ class Pool:
         self.metrics.observe("warm_up_seconds", seconds)
         if lane.move("timed_out" if is_late else "failed", cause):
             lane.fail_all(cause)
+        message = f"`{lane.name}` of {self._url} is not ready: {cause.message}"
+        tell(
+            WARNING, "failed", message, lane=lane.name, code=cause.code,
+            fault=cause.fault,
+        )  # fmt: skip
 
     def _grow(self, lane: Lane) -> Steps[None]:
         """Open one more connection, for who waits."""
@@ -417,6 +433,8 @@ class Pool:
             location = yield from self._locate(lane)
             connection = yield self.io.open(location, limit)
             expires = began + self.options.lifetime_seconds
+            if lane.is_lasting:
+                expires = float("inf")
             slot = Slot(
                 lane, connection, generation, expires, *self.io.reach(connection)
             )
@@ -495,10 +513,16 @@ class Pool:
                 if lease.seconds >= self.options.leak_seconds:
                     lease.is_reported = True
                     self.metrics.count("leaks")
-                    LOGGER().warning(
-                        "A connection was taken %.0f s ago and not given back, at %s",
-                        lease.seconds,
-                        "; called from ".join(lease.stack),
+                    places = "; called from ".join(lease.stack)
+                    tell(
+                        WARNING,
+                        "leak",
+                        f"A connection was taken {lease.seconds:.0f} s ago and not "
+                        f"given back, at {places}",
+                        is_urgent=True,
+                        lane=lane.name,
+                        lease_seconds=lease.seconds,
+                        stack=lease.stack,
                     )
 
     def tend_every(self) -> float:
@@ -512,7 +536,7 @@ class Pool:
     def retire(self, reason: str) -> Steps[None]:
         """Replace every connection: idle ones now, the others as they come back."""
         for lane in self.lanes:
-            for slot in lane.retire_all():
+            for slot in [] if lane.is_lasting else lane.retire_all():
                 yield from self._close(slot, reason)
             self.see_to_waiting(lane)
 

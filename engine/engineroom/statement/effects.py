@@ -15,7 +15,14 @@ _TRANSACTION = word_set("abort begin commit end release rollback savepoint start
 _SESSION_POSTGRES = word_set(
     "deallocate discard do listen load prepare reset set unlisten"
 )
-_SESSION_SQLITE = word_set("attach detach pragma")
+_SESSION_SQLITE = word_set("attach detach")
+# Of SQLite's pragmas that are given something, those that ask, work, or set what the
+# file keeps. One that is given nothing only asks: https://sqlite.org/pragma.html
+_PRAGMAS_OF_THE_FILE = word_set("""
+    application_id auto_vacuum foreign_key_check foreign_key_list incremental_vacuum
+    index_info index_list index_xinfo integrity_check optimize page_size quick_check
+    schema_version table_info table_list table_xinfo user_version wal_checkpoint
+""")
 # What SET changes until the transaction ends.
 _OF_TRANSACTION = word_set("constraints local transaction")
 _TEMPORARY = word_set("pg_temp temp temporary")
@@ -46,7 +53,7 @@ def _changes_session(words: list[str], backend: str) -> bool:
         is_temporary = not _TEMPORARY.isdisjoint(words)
         return is_temporary and ("create" in words or "into" in words)
     if backend == "sqlite":
-        return word in _SESSION_SQLITE
+        return word in _SESSION_SQLITE or (word == "pragma" and _sets(words))
     if word == "set":
         return second not in _OF_TRANSACTION
     if word == "prepare":
@@ -54,6 +61,14 @@ def _changes_session(words: list[str], backend: str) -> bool:
     if word == "declare":
         return ("with", "hold") in zip(words, words[1:])
     return word in _SESSION_POSTGRES
+
+
+def _sets(words: list[str]) -> bool:
+    """Whether a pragma sets something on its connection."""
+    for place, word in enumerate(words):
+        if word in ("=", "("):
+            return words[place - 1] not in _PRAGMAS_OF_THE_FILE
+    return False
 
 
 def controls_transaction(words: list[str], present: frozenset[str]) -> bool:
