@@ -191,7 +191,9 @@ class ClientFace:
             key=(id(self), known.statement.fingerprint),
             given=given,
             known=known,
-            is_repeatable=known.is_read or idempotent or read_only,
+            is_repeatable=idempotent
+            or read_only
+            or (known.is_read and self._pool.is_text_clear),
             is_write=not is_read,
             fallback=fallback,
         )

@@ -74,6 +74,10 @@ _RESET = (
 )
 
 
+# Where it is off, a backslash ends no literal, and texts are read wrongly here.
+_STRINGS = "parameter:standard_conforming_strings"
+
+
 class Pool:
     """The lanes of a client.
 
@@ -85,6 +89,7 @@ class Pool:
 
     Attributes:
         io: as above.
+        is_text_clear: whether a statement's text tells what it does.
         lanes: all, the primary first.
         metrics: what is counted.
         on_failure: told of every failure that a caller gets.
@@ -102,6 +107,7 @@ class Pool:
         self.backend = self.primary.location.backend
         self._url = self.primary.location.display
         self.credentials_until = float("inf")
+        self.is_text_clear = True
         self.closing = io.make_waiter()
         self.on_failure: Callable[[errors.Error], object] = _ignore
         self._learned = learned_for(self._url)
@@ -457,15 +463,19 @@ class Pool:
         """Do with a new connection all that comes before its first use."""
         lane, connection = slot.lane, slot.connection
         if self.backend == "sqlite" and not lane.is_reader:
-            # Readers and the writer do not wait for each other. Of a database in
-            # memory the answer is that it stays as it is.
-            yield self.io.script(connection, "PRAGMA journal_mode = WAL")
+            # So that readers and the writer do not wait for each other. A database in
+            # memory stays as it is, and one that cannot be written may be read.
+            with suppress(errors.ReadOnly):
+                yield self.io.script(connection, "PRAGMA journal_mode = WAL")
         if self.options.on_connect is not None:
             yield self.io.call(self.options.on_connect, connection)
             if slot.conversation.handle.in_transaction:
                 yield self.io.rollback(connection)
         if self.backend == "sqlite" and lane.is_reader:
             yield self.io.script(connection, "PRAGMA query_only = ON")
+        handle = slot.conversation.handle
+        if self.backend == "postgres" and handle.about(_STRINGS) == "off":
+            self.is_text_clear = False
         for sql in self.options.hot:
             yield self.io.prepare(connection, sql)
         yield self.io.ask(slot, "SELECT 1")
