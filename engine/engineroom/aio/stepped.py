@@ -139,7 +139,7 @@ class SteppedLine(Line):
             waiting = self.start(reader.resume, reader.execute, operation, parameters)
             if waiting is not None:
                 await waiting
-            rows = reader.take(maxsize)
+            rows = reader.take(maxsize) if reader.has_result else []
             if reader.is_running:
                 await self._load(reader, rows, maxsize)
         finally:
