@@ -119,6 +119,7 @@ class Lane:
         floor: connections of an older generation are not handed out any more.
         last_success: when something last went well, as `time.monotonic()` counts.
         grow_after: before this moment no further connection is tried.
+        starting_since: when its warm-up began, None where there is none.
         trouble: why the last connection that was tried did not come about.
         emptied: woken when the last connection of a lane that is closing has gone.
         is_reader: whether its connections only read.
@@ -158,6 +159,7 @@ class Lane:
         self.waiting = 0
         self.opening = 0
         self.emptied: Waiter | None = None
+        self.starting_since: float | None = None
 
     def begin_anew(self) -> None:
         """Forget everything: a forked child has nothing of its parent's connections."""

@@ -13,17 +13,11 @@ from time import monotonic
 
 from engineroom import errors
 from engineroom.metrics import Metrics
-from engineroom.pool.deadline import Deadline
-from engineroom.pool.lane import Lane, Slot
 from engineroom.pool.learning import learned_for
 from engineroom.pool.log import INFO, WARNING, tell
+from engineroom.pool.opening import grow, warm_up
 from engineroom.pool.outcome import another
-from engineroom.pool.places import (
-    SHARING_POOLERS,
-    credentials_of,
-    make_lanes,
-    with_credentials,
-)
+from engineroom.pool.places import SHARING_POOLERS, make_lanes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +25,8 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypeVar
 
     from engineroom.connection import Location
-    from engineroom.pool.lane import Waiter
+    from engineroom.pool.deadline import Deadline
+    from engineroom.pool.lane import Lane, Slot, Waiter
     from engineroom.pool.options import Options
 
     T = TypeVar("T")
@@ -74,10 +69,6 @@ _RESET = (
 )
 
 
-# Where it is off, a backslash ends no literal, and texts are read wrongly here.
-_STRINGS = "parameter:standard_conforming_strings"
-
-
 class Pool:
     """The lanes of a client.
 
@@ -91,10 +82,12 @@ class Pool:
         io: as above.
         is_text_clear: whether a statement's text tells what it does.
         lanes: all, the primary first.
+        learned: what cold starts have taught.
         metrics: what is counted.
         on_failure: told of every failure that a caller gets.
         options: as above.
         primary: the lane that may write.
+        url: where that leads, without secrets.
     """
 
     def __init__(
@@ -105,13 +98,12 @@ class Pool:
         self.lanes = make_lanes(url, replicas, options)
         self.primary = self.lanes[0]
         self.backend = self.primary.location.backend
-        self._url = self.primary.location.display
+        self.url = self.primary.location.display
         self.credentials_until = float("inf")
         self.is_text_clear = True
         self.closing = io.make_waiter()
         self.on_failure: Callable[[errors.Error], object] = _ignore
-        self._learned = learned_for(self._url)
-        self._warm_up_began: float | None = None
+        self.learned = learned_for(self.url)
         # A reset would undo what `on_connect` did too, and SQLite has none.
         is_reset_enough = self.backend == "postgres" and options.on_connect is None
         self._resets = is_reset_enough and options.pooler not in SHARING_POOLERS
@@ -120,7 +112,7 @@ class Pool:
     def _make_metrics(self) -> None:
         self.metrics = Metrics(
             backend=self.backend,
-            url=self._url,
+            url=self.url,
             read_state=self._state,
         )
         for lane in self.lanes:
@@ -141,8 +133,9 @@ class Pool:
         return self.primary.life.state.as_dict()
 
     def _warming_for(self) -> float:
-        began = self._warm_up_began
-        return monotonic() - began if began is not None else 0.0
+        now = monotonic()
+        began = [lane.starting_since for lane in self.lanes]
+        return max((now - each for each in began if each is not None), default=0.0)
 
     def _oldest_lease(self) -> float:
         now = monotonic()
@@ -154,7 +147,6 @@ class Pool:
         for lane in self.lanes:
             lane.begin_anew()
         self.closing = self.io.make_waiter()
-        self._warm_up_began = None
         self._make_metrics()
 
     # Taking a connection.
@@ -230,9 +222,9 @@ class Pool:
     def see_to(self, lane: Lane) -> None:
         """Have connections opened where somebody waits for whom there is none."""
         if lane.wants_start():
-            self.io.spawn(self.warm_up(lane))
+            self.io.spawn(warm_up(self, lane))
         while lane.wants_growth():
-            self.io.spawn(self._grow(lane))
+            self.io.spawn(grow(self, lane))
 
     def _is_usable(
         self, slot: Slot, deadline: Deadline, *, is_write: bool
@@ -266,7 +258,7 @@ class Pool:
         if slot.is_dirty or slot.conversation.handle.is_closed:
             self.io.settle(self.put_back(slot))
         elif not slot.lane.give(slot):
-            self.io.settle(self._close(slot, "generation"))
+            self.io.settle(self.discard(slot, "generation"))
 
     def put_back(self, slot: Slot) -> Steps[None]:
         """Give a connection back that may have to be mended first."""
@@ -279,7 +271,7 @@ class Pool:
             yield from self.lose(slot, "not mended")
             raise
         if not slot.lane.give(slot):
-            yield from self._close(slot, "generation")
+            yield from self.discard(slot, "generation")
 
     def _mend(self, slot: Slot) -> Steps[str]:
         """Bring a connection into the state that a new one has.
@@ -323,9 +315,9 @@ class Pool:
         slot.lane.drop(slot, is_lost=is_lost)
         if is_lost:
             lane = slot.lane.name
-            message = f"A connection of `{lane}` to {self._url} was lost: {reason}"
-            tell(WARNING, "lost", message, lane=lane, reason=reason)
-        yield from self._close(slot, reason)
+            message = f"A connection of `{lane}` to {self.url} was lost: {reason}"
+            tell(INFO, "lost", message, lane=lane, reason=reason)
+        yield from self.discard(slot, reason)
         self.see_to_waiting(slot.lane)
 
     def see_to_waiting(self, lane: Lane) -> None:
@@ -333,170 +325,11 @@ class Pool:
         if lane.waiting:
             self.see_to(lane)
 
-    def _close(self, slot: Slot, reason: str) -> Steps[None]:
+    def discard(self, slot: Slot, reason: str) -> Steps[None]:
+        """Close a connection that is out of the books."""
         self.metrics.count("disconnects", reason=reason)
         with suppress(errors.Error):
             yield self.io.close(slot.connection)
-
-    # Opening.
-
-    def warm_up(self, lane: Lane) -> Steps[None]:
-        """Make a lane ready that is connecting: open, prepare, and prove it works."""
-        began = self._warm_up_began = monotonic()
-        until = began + self.options.warm_up_seconds
-        try:
-            yield from self._prepare_place(lane)
-            lane.reserve(1)
-            first = yield from self._open_proven(lane, until)
-        except BaseException as error:
-            self._warm_up_failed(lane, error, began)
-            if not isinstance(error, Exception):
-                raise
-            return
-        slots = [first]
-        lane.move("warming")
-        rest = max(0, lane.least - 1)
-        lane.reserve(rest)
-        every = [self._open_proven(lane, until) for _ in range(rest)]
-        for outcome in (yield self.io.gather(every)) if every else ():
-            if isinstance(outcome, Slot):
-                slots.append(outcome)
-            elif not isinstance(outcome, errors.Error) or outcome.fault != "capacity":
-                # A server that is full has given what it can; all else is a failure.
-                self._warm_up_failed(lane, outcome, began)
-                yield from self._drop_all(slots)
-                return
-        self._warm_up_began = None
-        if not lane.move("ready"):
-            yield from self._drop_all(slots)
-            return
-        seconds = monotonic() - began
-        self._learned.add(seconds)
-        self.metrics.count("warm_ups", result="ready")
-        message = f"`{lane.name}` of {self._url} is ready after {seconds:.3f} s"
-        tell(INFO, "ready", message, lane=lane.name, warm_up_seconds=seconds)
-        self.metrics.observe("warm_up_seconds", seconds)
-        for slot in slots:
-            self.give(slot)
-        self.see_to_waiting(lane)
-
-    def _prepare_place(self, lane: Lane) -> Steps[None]:
-        """See to it that there is a file for readers, which do not make it."""
-        primary = self.primary
-        is_reader_of_file = self.backend == "sqlite" and lane is not primary
-        if is_reader_of_file and primary.life.name != "ready":
-            deadline = Deadline(self.options.warm_up_seconds)
-            self.give((yield from self.acquire(primary, deadline, is_write=False)))
-
-    def _drop_all(self, slots: list[Slot]) -> Steps[None]:
-        for slot in slots:
-            slot.lane.drop(slot, is_lost=False)
-            yield from self._close(slot, "warm-up failed")
-
-    def _warm_up_failed(self, lane: Lane, error: BaseException, began: float) -> None:
-        self._warm_up_began = None
-        seconds = monotonic() - began
-        if isinstance(error, errors.Error):
-            cause = error
-        else:  # somebody's hook, or the end of the program
-            cause = errors.WarmUpFailed(error, attempts=1, seconds=seconds)
-        is_late = isinstance(cause, errors.TimedOut)
-        if is_late:
-            self._learned.add_late()
-            cause = errors.WarmUpTimedOut(
-                error, attempts=1, seconds=seconds, budget_seconds=seconds
-            )
-        self.metrics.count("warm_ups", result="timed_out" if is_late else "failed")
-        self.metrics.observe("warm_up_seconds", seconds)
-        if lane.move("timed_out" if is_late else "failed", cause):
-            lane.fail_all(cause)
-        message = f"`{lane.name}` of {self._url} is not ready: {cause.message}"
-        tell(
-            WARNING, "failed", message, lane=lane.name, code=cause.code,
-            fault=cause.fault,
-        )  # fmt: skip
-
-    def _grow(self, lane: Lane) -> Steps[None]:
-        """Open one more connection, for who waits."""
-        until = monotonic() + self.options.warm_up_seconds
-        try:
-            slot = yield from self._open_proven(lane, until)
-        except errors.Error as error:
-            if lane.give_up(error):
-                lane.fail_all(error)
-            return
-        self.give(slot)
-        self.see_to_waiting(lane)
-
-    def _open_proven(self, lane: Lane, until: float) -> Steps[Slot]:
-        """Open a connection that was counted, prepare what is hot, ask it something."""
-        began = monotonic()
-        generation = lane.generation
-        slot: Slot | None = None
-        connection: Any = None
-        try:
-            limit = self._learned.limit(until - began)
-            location = yield from self._locate(lane)
-            connection = yield self.io.open(location, limit)
-            expires = began + self.options.lifetime_seconds
-            if lane.is_lasting:
-                expires = float("inf")
-            slot = Slot(
-                lane, connection, generation, expires, *self.io.reach(connection)
-            )
-            slot.limit(max(1, int(1000 * (until - monotonic()))))
-            yield from self._make_ready(slot)
-        except BaseException as error:
-            is_ours = isinstance(error, errors.Error)
-            lane.miss(error if is_ours else None)  # type: ignore[arg-type]
-            self.metrics.count("connect_failures", fault=getattr(error, "fault", ""))
-            if connection is not None:
-                with suppress(errors.Error):
-                    yield self.io.close(connection)
-            raise
-        lane.add(slot)
-        self.metrics.count("connects")
-        self.metrics.observe("connect_seconds", monotonic() - began)
-        return slot
-
-    def _make_ready(self, slot: Slot) -> Steps[None]:
-        """Do with a new connection all that comes before its first use."""
-        lane, connection = slot.lane, slot.connection
-        if self.backend == "sqlite" and not lane.is_reader:
-            # So that readers and the writer do not wait for each other. A database in
-            # memory stays as it is, and one that cannot be written may be read.
-            with suppress(errors.ReadOnly):
-                yield self.io.script(connection, "PRAGMA journal_mode = WAL")
-        if self.options.on_connect is not None:
-            yield self.io.call(self.options.on_connect, connection)
-            if slot.conversation.handle.in_transaction:
-                yield self.io.rollback(connection)
-        if self.backend == "sqlite" and lane.is_reader:
-            yield self.io.script(connection, "PRAGMA query_only = ON")
-        handle = slot.conversation.handle
-        if self.backend == "postgres" and handle.about(_STRINGS) == "off":
-            self.is_text_clear = False
-        for sql in self.options.hot:
-            yield self.io.prepare(connection, sql)
-        yield self.io.ask(slot, "SELECT 1")
-
-    def _locate(self, lane: Lane) -> Steps[Location]:
-        callback = self.options.credentials
-        if callback is None:
-            return lane.location
-        try:
-            given = yield self.io.call(callback)
-        except errors.Error:
-            raise
-        except Exception as error:
-            # Not chained: what it says may be a secret.
-            raise errors.CredentialsFailed(
-                f"raised a `{type(error).__name__}`"
-            ) from None
-        words, valid_seconds = credentials_of(given)
-        if valid_seconds is not None:
-            self.credentials_until = monotonic() + valid_seconds
-        return with_credentials(lane.location, words)
 
     # Keeping.
 
@@ -508,9 +341,9 @@ class Pool:
             yield from self.retire("credentials")
         for lane in self.lanes:
             for slot in lane.take_overdue(now, self.options.idle_seconds):
-                yield from self._close(slot, "age")
+                yield from self.discard(slot, "age")
             while lane.wants_least():
-                self.io.spawn(self._grow(lane))
+                self.io.spawn(grow(self, lane))
             self.see_to_waiting(lane)
         self._report_leaks()
 
@@ -547,7 +380,7 @@ class Pool:
         """Replace every connection: idle ones now, the others as they come back."""
         for lane in self.lanes:
             for slot in [] if lane.is_lasting else lane.retire_all():
-                yield from self._close(slot, reason)
+                yield from self.discard(slot, reason)
             self.see_to_waiting(lane)
 
     def close(self, seconds: float) -> Steps[None]:
@@ -566,7 +399,7 @@ class Pool:
         for lane, _ in draining:
             lane.fail_all(errors.ClientClosed("draining"))
             for slot in lane.retire_all():
-                yield from self._close(slot, "client closed")
+                yield from self.discard(slot, "client closed")
         for lane, emptied in draining:
             if lane.slots or lane.opening:
                 yield self.io.wait(emptied, max(0.0, until - monotonic()))
