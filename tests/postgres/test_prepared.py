@@ -123,6 +123,20 @@ def test_a_write_whose_rows_do_not_fit_did_write_and_says_so(
     assert row == (3,)
 
 
+def test_a_client_reads_a_table_that_changed_and_counts_why_it_asked_again(
+    cluster: Cluster, connection: Connection, table: str
+) -> None:
+    sql = f"SELECT * FROM {table}"
+    with engineroom.open(cluster.url(prepared="off")) as client:
+        for _ in range(3):
+            assert client.fetchall(sql) == [(1,)]
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN z int4")
+        assert client.fetchall(sql) == [(1, None)]
+        counters = client.snapshot()["counters"]
+    assert counters["retries{fault=stale-plan}"] == 1
+    assert counters["connects"] == 1
+
+
 def test_a_pooler_is_no_trouble_when_it_is_told_of(bouncer: Bouncer) -> None:
     """Six clients share two servers, so each transaction may be on the other one."""
     failures: list[BaseException] = []

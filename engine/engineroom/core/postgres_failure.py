@@ -181,6 +181,10 @@ _REASONS: tuple[tuple[str, type[errors.DatabaseError], str], ...] = (
     ("does not exist", errors.InvalidCatalogName, ""),
 )
 
+# What refuses a run whose result has other columns than it was prepared for: by name,
+# and by the columns' formats, where each run is parsed anew.
+_STALE_ROUTINES = ("RevalidateCachedQuery", "PortalSetResultFormat")
+
 # libpq opens each attempt to connect with one of these.
 _ATTEMPTS = ("connection to server ", "could not translate host name ")
 
@@ -303,18 +307,20 @@ def make_server_error(
 def _is_stale(sqlstate: str, fields: dict[str, str]) -> bool:
     """Whether what was prepared no longer fits its tables.
 
-    The server says so by the routine, whose name is the same in every language; the
-    engine, which compares the columns of a result with those described, by a state for
-    which there are no fields.
+    The server says so by a routine, whose name is the same in every language: its
+    states are also those of what is not supported, and of a broken protocol. The
+    engine, which compares the columns that come with those described, says so by a
+    state for which there are no fields.
     """
-    if sqlstate != "0A000":
-        return False
-    return not fields or fields.get("R") == "RevalidateCachedQuery"
+    return fields.get("R") in _STALE_ROUTINES if fields else sqlstate == "0A000"
 
 
 def _stale_hint(fields: dict[str, str], was_sent: bool) -> str:
     if fields:
-        return f"its tables have changed since it was prepared; run it again; {_POOLED}"
+        hint = "its tables have changed since it was prepared; run it again"
+        # The other routine refuses where `prepared` is off already.
+        is_named = fields["R"] == "RevalidateCachedQuery"
+        return f"{hint}; {_POOLED}" if is_named else hint
     # The engine sees it by the rows that come, when a write has written.
     return "only its rows were refused: what it changed is changed" if was_sent else ""
 

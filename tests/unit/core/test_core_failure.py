@@ -254,9 +254,16 @@ def test_a_changed_table_is_told_in_any_language():
     error = server_error(C="0A000", M="zwischengespeicherter Plan", R="Other")
     assert error.hint == ""
     assert type(error) is errors.NotSupportedError
-    error = server_error(C="0A000", M="Plan", R="RevalidateCachedQuery")
-    assert "prepared=off" in error.hint
-    assert type(error) is errors.StalePlan
+    for sqlstate, routine, says_off in [
+        ("0A000", "RevalidateCachedQuery", True),
+        ("08P01", "PortalSetResultFormat", False),
+    ]:
+        error = server_error(C=sqlstate, M="Plan", R=routine, V="ERROR")
+        assert type(error) is errors.StalePlan
+        assert "run it again" in error.hint
+        assert ("prepared=off" in error.hint) is says_off
+        assert not error.poisons_connection
+    assert type(server_error(C="08P01", M="x", R="x")) is errors.ProtocolViolation
 
 
 def test_columns_that_changed_while_a_statement_ran_are_told_by_the_engine_itself():
