@@ -847,8 +847,11 @@ class DatabaseError(Error):
     @property
     def poisons_connection(self) -> bool:
         """Whether the connection it came over can only be closed."""
-        # A server ends the connection behind these, whatever the reason.
-        return self.severity in ("FATAL", "PANIC") or super().poisons_connection
+        # A server says so itself, and may tell of another connection than this one, as
+        # a foreign table does whose server has gone.
+        if self.severity:
+            return self.severity in ("FATAL", "PANIC")
+        return super().poisons_connection
 
     def __str__(self) -> str:
         text = f"{self.code}: {self.message}"

@@ -49,7 +49,7 @@ class Fault:
         is_retryable: whether the call, or the transaction around it, may succeed when
             it is made again, on a new connection where this one is spent.
         is_poison: whether the connection can only be closed. An error may know better:
-            one that is `FATAL`, or a time that was up before anything was sent.
+            by the server's severity, or where time was up before anything was sent.
         why: the reason, where it is not plain.
     """
 

@@ -116,6 +116,12 @@ def test_a_server_that_goes_takes_the_connection_with_it_whatever_its_reason(sev
     assert error.fault == "serialisation"
 
 
+def test_a_server_that_tells_of_another_servers_loss_goes_on_itself():
+    error = errors.ConnectionLost("could not receive data from foreign server")
+    error.severity = "ERROR"
+    assert not error.poisons_connection
+
+
 @pytest.mark.parametrize(
     ("late", "poisons"),
     [
