@@ -129,6 +129,25 @@ SQLITE = (
 )
 
 
+def _overhead(backend: str) -> tuple[Comparison, ...]:
+    """What a query costs more through our client than on a bare connection."""
+    tasks = (("", "overhead", 3e-6), (", asyncio", "overhead_awaited", 8e-6))
+    every = (("client", "overhead_seconds", None), ("counting", "counting_share", 0.01))
+    return tuple(
+        Comparison(
+            f"pool: {what} around a one-row select{face}",
+            task,
+            "engineroom",
+            {},
+            measure=measure,
+            limit=aim or most,
+            backend=backend,
+        )
+        for face, task, most in tasks
+        for what, measure, aim in every
+    )
+
+
 def _postgres(
     title: str,
     task: str,
@@ -225,4 +244,28 @@ POSTGRES = (
     ),
     _postgres("Ctrl-C to KeyboardInterrupt", "interrupt", {}, limit=0.1),
 )
-COMPARISONS = (*SQLITE, *POSTGRES)
+# 1.15 times the queries of the same time.
+_POOLS: dict[str, float | None] = {"asyncpg": 0.87, "psycopg": 0.87}
+_LEASES: dict[str, float | None] = {"asyncpg": 1.0, "psycopg": 1.0}
+_LOOPED_POOLS = {f"{name}-uvloop": aim for name, aim in _POOLS.items()}
+POOL = (
+    _postgres("pool: 64 clients on 10 connections", "pooled", _POOLS),
+    _postgres(
+        "pool: 64 clients on 10 connections, uvloop",
+        "pooled",
+        _LOOPED_POOLS,
+        ours="engineroom-uvloop",
+    ),
+    _postgres("pool: take and give back", "lease", {"psycopg": 1.0}),
+    _postgres("pool: take and give back, asyncio", "lease_awaited", _LEASES),
+    *_overhead("postgres"),
+    *_overhead("sqlite"),
+    _postgres(
+        "pool: longest of 10,000 waits to their median",
+        "waiters",
+        {"asyncpg": None, "psycopg": None},
+        measure="longest_to_median",
+        limit=3.0,
+    ),
+)
+COMPARISONS = (*SQLITE, *POSTGRES, *POOL)

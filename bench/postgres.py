@@ -134,6 +134,43 @@ def loop_block(driver: str, url: str) -> dict[str, Any]:
     return longest_step(driver, url, tasks=1_000, connections=10)
 
 
+def pooled(driver: str, url: str) -> dict[str, Any]:
+    from bench.pool import CLIENTS
+    from bench.pool import pooled as selects
+
+    return selects(driver, url, random_keys(CLIENTS * 500))
+
+
+def lease(driver: str, url: str) -> dict[str, Any]:
+    from bench.pool import lease as take
+
+    return take(driver, url)
+
+
+def lease_awaited(driver: str, url: str) -> dict[str, Any]:
+    from bench.pool import lease_awaited as take
+
+    return take(driver, url)
+
+
+def overhead(driver: str, url: str) -> dict[str, Any]:
+    from bench.pool import overhead as compare
+
+    return compare(driver, url)
+
+
+def overhead_awaited(driver: str, url: str) -> dict[str, Any]:
+    from bench.pool import overhead_awaited as compare
+
+    return compare(driver, url)
+
+
+def waiters(driver: str, url: str) -> dict[str, Any]:
+    from bench.pool import waiters as wait
+
+    return wait(driver, url)
+
+
 def insert(driver: str, url: str) -> dict[str, Any]:
     from bench.postgres_data import new_rows
 
@@ -275,6 +312,12 @@ TASKS = {
         point,
         pipelined,
         concurrent,
+        pooled,
+        lease,
+        lease_awaited,
+        overhead,
+        overhead_awaited,
+        waiters,
         loop_block,
         insert,
         load_rows,

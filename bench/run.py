@@ -75,8 +75,8 @@ class PostgresGround:
     """A cluster of its own, which runs as long as the bench."""
 
     packages: tuple[str, ...] = (
-        "psycopg", "asyncpg", "psycopg2-binary", "uvloop", "pyarrow", "connectorx",
-        "adbc-driver-postgresql",
+        "psycopg", "psycopg-pool", "asyncpg", "psycopg2-binary", "uvloop", "pyarrow",
+        "connectorx", "adbc-driver-postgresql",
     )  # fmt: skip
 
     def __init__(self, cluster: Cluster) -> None:
@@ -163,6 +163,12 @@ def note(text: str) -> None:
 def in_words(value: float, unit: str) -> str:
     if unit.endswith("bytes"):
         return f"{value / 1024 / 1024:.1f} MiB"
+    if unit.endswith("share"):
+        return f"{value:.2%}"
+    if unit.startswith("longest_to"):
+        return f"{value:.2f}"
+    if value < 1e-4:
+        return f"{value * 1e6:.2f} us"
     return f"{value * 1e3:.2f} ms"
 
 

@@ -276,6 +276,23 @@ def interrupt(driver: str, database: str) -> dict[str, Any]:
     return {"seconds": seconds, "cpu_seconds": 0.0, "peak_bytes": peak_bytes()}
 
 
+def overhead(driver: str, _database: str) -> dict[str, Any]:
+    """What a query costs more through a client than on a bare connection."""
+    from bench.pool import overhead as compare
+    from bench.pool import small_file
+
+    with small_file() as url:
+        return compare(driver, url)
+
+
+def overhead_awaited(driver: str, _database: str) -> dict[str, Any]:
+    from bench.pool import overhead_awaited as compare
+    from bench.pool import small_file
+
+    with small_file() as url:
+        return compare(driver, url)
+
+
 TASKS = {
     work.__name__: work
     for work in (
@@ -289,6 +306,8 @@ TASKS = {
         first_answer,
         import_alone,
         scan,
+        overhead,
+        overhead_awaited,
         interrupt,
     )
 }
