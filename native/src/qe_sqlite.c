@@ -5,11 +5,12 @@
  *   mode              "rw" (default: the file must exist), "rwc" (made when missing),
  *                     "ro"
  *   busy_timeout_ms   how long to wait for another connection's lock, default 5000
- *   limit_ms          how long opening may wait for that lock, if less; 0 (default):
- * not foreign_keys      "on" (default) or "off" autocommit        "off" (default) or
- * "on" transaction       "deferred" (default), "immediate" or "exclusive" types
- * "declared" (default) or "stored" statement_cache   idle statements kept, 0 to 10000,
- * default 128
+ *   limit_ms          how long opening waits for that lock at most, if that is less
+ *   foreign_keys      "on" (default) or "off"
+ *   autocommit        "off" (default) or "on"
+ *   transaction       "deferred" (default), "immediate" or "exclusive"
+ *   types             "declared" (default) or "stored"
+ *   statement_cache   idle statements kept, 0 to 10000, default 128
  *
  * SQLite is built with SQLITE_THREADSAFE=2: it takes no lock of its own for a
  * connection, because the busy mark already lets one thread in at a time. */
