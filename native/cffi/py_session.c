@@ -76,6 +76,12 @@ static PyObject *session_executescript(PyObject *object, PyObject *sql) {
   return answer(self, status, &error, sql);
 }
 
+static PyObject *session_in_transaction(PyObject *self, PyObject *ignored) {
+  (void)ignored;
+  return PyBool_FromLong(
+      qe_connection_in_transaction(((qe_session *)self)->connection));
+}
+
 /* Takes no lock and enters nothing: it may come while another thread is inside. */
 static PyObject *session_limit(PyObject *object, PyObject *milliseconds) {
   long long length = PyLong_AsLongLong(milliseconds);
@@ -116,6 +122,8 @@ static PyMethodDef session_methods[] = {
     {"commit", session_commit, METH_NOARGS, "Commit the transaction, if one is open."},
     {"limit", session_limit, METH_O,
      "Have every call end within so many milliseconds from now; 0: no more."},
+    {"in_transaction", session_in_transaction, METH_NOARGS,
+     "Whether a transaction is open; not so once it is closed."},
     {"is_gone", session_is_gone, METH_NOARGS,
      "Whether it cannot be used further, as far as is known without waiting."},
     {"rollback", session_rollback, METH_NOARGS, "Undo the transaction, if any."},
