@@ -41,6 +41,17 @@ _MADE_BY = "<!-- Written by `nox -s regen`; changes made here are lost. -->"
 # The trees in which exceptions and settings are looked for.
 _PACKAGES = (ROOT / "engine" / "engineroom", ROOT / "native" / "build")
 _ERROR_PAGES = "engine/engineroom/errors/pages"
+# What the keywords of `open()` take and mean that are not in its table of options.
+_OPEN_KEYWORDS = {
+    "replicas": (
+        "a sequence of URLs",
+        "servers that follow the primary; what is `read_only=True` is read there",
+    ),
+    "start": (
+        "`wait`, `background` or `first use`",
+        "who does the warm-up: `open()`, a thread or task beside it, or the first call",
+    ),
+}
 
 
 def rows() -> str:
@@ -214,7 +225,28 @@ def settings_page() -> str:
         " password file; `connect_timeout` is 10 seconds where none of them says.",
         "",
         *_url_settings(of_urls.POSTGRES_SETTINGS),
+        "",
+        "## Clients",
+        "",
+        "`engineroom.open()` and `engineroom.aio.open()` take a URL and these keywords;"
+        " [the guide](../guides/pool.md) tells when to change one.",
+        "",
+        *_client_options(),
     )
+
+
+def _client_options() -> Iterator[str]:
+    """Yield the table of what `open()` takes: its own keywords, then the options."""
+    opening = import_module("engineroom.pool.client").open_client
+    rows: list[tuple[str, str, str, str]] = []
+    for one in inspect.signature(opening).parameters.values():
+        if one.kind is one.KEYWORD_ONLY:
+            takes, meaning = _OPEN_KEYWORDS[one.name]
+            rows.append((f"`{one.name}`", takes, f"`{one.default!r}`", meaning))
+    for option in import_module("engineroom.pool.options").OPTIONS:
+        default = f"`{option.default!r}`"
+        rows.append((f"`{option.name}`", option.takes, default, option.meaning))
+    return _table(("Option", "Takes", "Default", "Meaning"), rows)
 
 
 def _url_settings(settings: Iterable[Any]) -> Iterator[str]:

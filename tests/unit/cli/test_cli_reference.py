@@ -14,6 +14,7 @@ from engineroom.cli.main import COMMANDS, EXIT_CODES
 from engineroom.loader.attempt import VERDICTS
 from engineroom.loader.settings import SETTINGS
 from engineroom.platforms.rows import TARGETS
+from engineroom.pool.options import OPTIONS
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"
@@ -65,6 +66,12 @@ def test_every_exit_code_has_a_row():
     page = (REFERENCE / "cli.md").read_text()
     for code, meaning in EXIT_CODES.items():
         assert f"\n| {code} | {meaning} |\n" in page
+
+
+def test_every_option_of_a_client_has_a_row():
+    _, clients = (REFERENCE / "settings.md").read_text().split("\n## Clients\n")
+    for name in ("replicas", "start", *(option.name for option in OPTIONS)):
+        assert f"\n| `{name}` | " in clients
 
 
 def test_every_exception_has_a_section_and_a_code_of_its_own():
