@@ -9,7 +9,7 @@ from time import monotonic
 from engineroom import errors
 from engineroom.aio.leased import LeasedConnection
 from engineroom.aio.loop_io import drive
-from engineroom.pool.block import shape_next
+from engineroom.pool.block import needs_mending, shape_next
 from engineroom.pool.call import make_call
 from engineroom.pool.loan import Loan
 from engineroom.pool.pool import LOOK_SECONDS
@@ -56,7 +56,7 @@ class _Lending:
         self._connection.end_lease()
         pool, slot = self._client._pool, loan.slot
         conversation = slot.conversation
-        if conversation.handle.in_transaction or not conversation.is_plain:
+        if needs_mending(conversation):
             pool.io.settle(pool.put_back(slot))
         else:
             pool.give(slot)
@@ -104,9 +104,10 @@ class Transaction(_Lending):
 
     Attributes:
         is_undone: whether it is certain that nothing of it was kept.
+        is_demoted: whether its server has become one that can only be read.
     """
 
-    __slots__ = ("_block", "_deadline", "_level", "is_undone")
+    __slots__ = ("_block", "_deadline", "_level", "is_demoted", "is_undone")
 
     def __init__(
         self,
@@ -120,6 +121,7 @@ class Transaction(_Lending):
         self._level = isolation_level
         self._block: Block | None = None
         self.is_undone = True
+        self.is_demoted = False
 
     async def __aenter__(self) -> LeasedConnection:
         client = self._client
@@ -145,6 +147,8 @@ class Transaction(_Lending):
         loan, block = self._loan, self._block
         if loan is None or block is None:
             return False
+        self.is_demoted = loan.is_demoted
+        self._deadline.enter("querying")
         try:
             is_swallowed = await block.__aexit__(kind, error, traceback)
         except errors.Error as failure:

@@ -278,6 +278,8 @@ class Client(ClientFace):
         known.stats.add(seconds, len(rows))
         if not lane.give(slot):
             self._pool.give(slot)
+        if not known.is_read and self._replicas:
+            self._pin()
         if self._watching or seconds >= self._notice_seconds:
             self._notice(known, seconds, len(rows))
         return rows, reader
@@ -411,7 +413,7 @@ class Client(ClientFace):
         read_only: bool = False,
         isolation_level: str | None = None,
         deadline_seconds: float | None = None,
-    ) -> T:
+    ) -> T | None:
         """Run a coroutine function in a transaction, again where that may help.
 
         That is where the server undid the transaction for the sake of another one, or
@@ -425,7 +427,7 @@ class Client(ClientFace):
             deadline_seconds: how long all attempts may take together.
 
         Returns:
-            What `work` returned the last time.
+            What `work` returned the last time; None where it raised `Rollback`.
         """
         deadline = self._deadline(deadline_seconds)
         pause = 0.0
@@ -434,9 +436,11 @@ class Client(ClientFace):
             try:
                 async with block as connection:
                     return await work(connection, *arguments)
+                return None  # undone by a `Rollback`
             except errors.Error as error:
-                due = self._pause_before_rerun(error, block.is_undone, deadline)
+                due = self._pause_before_rerun(error, block, deadline)
                 if due is None:
+                    self._account(error, deadline)
                     raise
                 pause = due
             await self._io.pause(pause)

@@ -56,13 +56,15 @@ class LeasedConnection(Connection):
     async def executescript(self, sql: str) -> None:
         """Run every statement of a text; rows they give are dropped.
 
-        Statements see the transaction as it is: none is begun or ended for them. The
-        session is reset when the block is over, as any of them may have changed it.
+        Statements see the transaction as it is: none is begun or ended for them.
         """
-        self._loan.begin(None)
-        self._loan.slot.is_dirty = True
-        await super().executescript(sql)
-        self._loan.end(None, monotonic(), 0)
+        known = self._loan.begin(sql)
+        began = monotonic()
+        try:
+            await super().executescript(sql)
+        except errors.Error as error:
+            raise self._loan.fail(known, began, error) from error.__cause__
+        self._loan.end(known, began, 0)
 
     @property
     def closed(self) -> bool:
@@ -77,6 +79,8 @@ class LeasedConnection(Connection):
         """Refuse everything from now on, and leave what was being read."""
         if self._loan.is_over:
             return
+        if not self._autocommit and not self._handle.is_closed:
+            self._handle.set_autocommit(True)
         self._loan.close()
         ended: Any = ENDED
         self._handle = self._conversation = self._line = ended

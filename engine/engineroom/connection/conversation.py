@@ -140,6 +140,25 @@ class Conversation:
             return "lost"
         return _STATUS_WORDS[handle.about("transaction") or "I"]
 
+    @property
+    def is_as_new(self) -> bool:
+        """Whether nobody has said how it is to be used, or who is to hear of it."""
+        return (
+            self._inbox is None
+            and self._adapters is None
+            and self._two_phase is None
+            and self._isolation_level is None
+            and self._read_only is None
+            and self._deferrable is None
+        )
+
+    def be_as_new(self) -> None:
+        """Forget what was said of its use; between two who use it, no block open."""
+        self._inbox = self._adapters = self._two_phase = None
+        self.look_again()
+        if not self.is_as_new:
+            self._shape(None, None, None)
+
     def before_end(self, word: str) -> None:
         """See that a transaction may be ended by hand, and wait for what was sent.
 

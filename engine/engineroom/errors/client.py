@@ -33,7 +33,11 @@ _LATE = {
     "querying": "see what the server is doing; `client.snapshot()` tells which "
     "statements are slow",
     "pausing": "`__cause__` is what the attempts failed with",
+    "caller": "do what takes long outside of the block, or give it more time with "
+    "`deadline_seconds`",
 }
+# What is said of it, where it is another word.
+_DOING = {"caller": "in the code of the block"}
 
 
 class NotConnected(InterfaceError):
@@ -149,7 +153,8 @@ class PoolExhausted(OperationalError):
         waiting: how many callers wait, this one among them.
         waited_seconds: how long this one waited.
         oldest_seconds: the age of the oldest lease, or None where there is none.
-        oldest_at: where that was taken, as `file:line`, if leases are tracked.
+        oldest_at: where that was taken, as `file:line`; empty where it runs a single
+            statement.
     """
 
     code = "ER2605"
@@ -163,18 +168,19 @@ class PoolExhausted(OperationalError):
         waited_seconds: float,
         oldest_seconds: float | None = None,
         oldest_at: str = "",
+        is_fixed: bool = False,
     ) -> None:
         oldest = ""
         if oldest_seconds is not None:
             place = f", taken at `{oldest_at}`" if oldest_at else ""
             oldest = f"; the oldest lease is {oldest_seconds:.1f} s old{place}"
-        track = "" if oldest_at else "; `track_leases=True` tells where they were taken"
+        larger = ", or make the pool larger with `max_size`"
         super().__init__(
             f"No connection came free in {waited_seconds:.2f} s: {in_use} of {size} "
             f"are in use and {_times(waiting, 'caller')} "
             f"{'waits' if waiting == 1 else 'wait'}{oldest}",
-            hint="give connections back sooner, or make the pool larger with "
-            f"`max_size`{track}",
+            # One connection writes to a file, whatever the size of the pool.
+            hint=f"give connections back sooner{'' if is_fixed else larger}",
         )
         self.size = size
         self.in_use = in_use
@@ -190,7 +196,7 @@ class DeadlineExceeded(TimedOut):
     Attributes:
         deadline_seconds: how long it may take.
         spent: the seconds that went into each phase: `waiting` for a free connection,
-            `warming`, `connecting`, `querying`, `pausing`.
+            `warming`, `querying`, `pausing`, and the `caller`'s own code in a block.
         doing: the phase in which the time ran out.
     """
 
@@ -207,7 +213,8 @@ class DeadlineExceeded(TimedOut):
     ) -> None:
         nth = f", in attempt {attempts}" if attempts > 1 else ""
         super().__init__(
-            f"The call did not end within {deadline_seconds:g} s; it was {doing}{nth}",
+            f"The call did not end within {deadline_seconds:g} s; it was "
+            f"{_DOING.get(doing, doing)}{nth}",
             hint=_LATE.get(doing, ""),
         )
         self.deadline_seconds = deadline_seconds

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from engineroom.connection.conversation import Conversation
     from engineroom.connection.transaction import Transaction as Block
     from engineroom.pool.client import Client
     from engineroom.pool.deadline import Deadline
@@ -97,9 +98,10 @@ class Transaction(_Lending):
 
     Attributes:
         is_undone: whether it is certain that nothing of it was kept.
+        is_demoted: whether its server has become one that can only be read.
     """
 
-    __slots__ = ("_block", "_deadline", "_level", "is_undone")
+    __slots__ = ("_block", "_deadline", "_level", "is_demoted", "is_undone")
 
     def __init__(
         self,
@@ -113,6 +115,7 @@ class Transaction(_Lending):
         self._level = isolation_level
         self._block: Block | None = None
         self.is_undone = True
+        self.is_demoted = False
 
     def __enter__(self) -> LeasedConnection:
         client = self._client
@@ -138,6 +141,8 @@ class Transaction(_Lending):
         loan, block = self._loan, self._block
         if loan is None or block is None:
             return False
+        self.is_demoted = loan.is_demoted
+        self._deadline.enter("querying")
         try:
             is_swallowed = block.__exit__(kind, error, traceback)
         except errors.Error as failure:
@@ -153,16 +158,12 @@ class Transaction(_Lending):
 
 
 def shape_next(slot: Slot, level: str | None, read_only: bool) -> None:
-    """Have a connection's next transaction begin as it is asked for.
-
-    What was said for an earlier one holds until something else is said, so what is
-    not asked for is taken back.
-    """
+    """Have a connection's next transaction begin as it is asked for."""
     conversation = slot.conversation
-    if conversation.isolation_level != level and (level or conversation.is_server):
+    if level is not None:
         conversation.isolation_level = level
-    if conversation.is_server and conversation.read_only != (read_only or None):
-        conversation.read_only = read_only or None
+    if read_only and conversation.is_server:  # a file's readers only read anyhow
+        conversation.read_only = True
 
 
 def _take(client: Client, read_only: bool, seconds: float | None) -> Slot:
@@ -185,9 +186,16 @@ def _nothing(slot: Slot) -> None:
     slot.limit(0)
 
 
+def needs_mending(conversation: Conversation) -> bool:
+    """Whether a connection that comes back is not as it was lent."""
+    return conversation.handle.in_transaction or not (
+        conversation.is_plain and conversation.is_as_new
+    )
+
+
 def _give(client: Client, slot: Slot) -> None:
     conversation = slot.conversation
-    if conversation.handle.in_transaction or not conversation.is_plain:
+    if needs_mending(conversation):
         run(client._pool.put_back(slot))
     else:
         client._pool.give(slot)

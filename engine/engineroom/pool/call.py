@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engineroom.pool.lane import Lane, Slot
     from engineroom.pool.pool import Pool, Steps
 
-__all__ = ["Call", "fail_first", "make_call"]
+__all__ = ["Call", "fail_first", "is_demoted", "make_call"]
 
 
 class Call:
@@ -139,10 +139,10 @@ def after_failure(
         Error: there is no next attempt.
     """
     deadline = call.deadline
-    is_demoted = _is_demoted(error, slot)
+    was_demoted = is_demoted(error, slot)
     if slot is not None:
         yield from _give_up(pool, slot, error)
-    if is_demoted:
+    if was_demoted:
         yield from pool.retire("read-only")
     elif _goes_elsewhere(call, error):
         assert call.fallback is not None
@@ -156,7 +156,8 @@ def after_failure(
         raise _final(pool, call, error)  # it would be refused again
     verdict = decide(
         error,
-        is_repeatable=call.is_repeatable,
+        # A lane of readers refuses what would change something.
+        is_repeatable=call.is_repeatable or call.lane.is_reader,
         is_nested=has_given_up(call.key, call.given, call.lane.last_success),
         options=pool.options,
         deadline=deadline,
@@ -189,7 +190,7 @@ def _give_up(pool: Pool, slot: Slot, error: errors.Error) -> Steps[None]:
         pool.give(slot)
 
 
-def _is_demoted(error: errors.Error, slot: Slot | None) -> bool:
+def is_demoted(error: errors.Error, slot: Slot | None) -> bool:
     """Whether a server that was written to has become one that can only be read."""
     if error.fault != "read-only" or slot is None or slot.lane.is_reader:
         return False
@@ -205,9 +206,8 @@ def _goes_elsewhere(call: Call, error: errors.Error) -> bool:
         return False
     if call.lane.location.server is None:
         return error.fault == "read-only"  # it was taken for a read, and writes
-    if error.fault == "read-only" or not error.retryable:
-        return False
-    return call.is_repeatable or not error.sent_to_server
+    # A replica changes nothing, so what failed there may be done elsewhere.
+    return error.retryable and error.fault != "read-only"
 
 
 def _final(pool: Pool, call: Call, error: errors.Error) -> errors.Error:

@@ -234,6 +234,8 @@ class Client(ClientFace):
         known.stats.add(seconds, len(rows))
         if not lane.give(slot):
             self._pool.give(slot)
+        if not known.is_read and self._replicas:
+            self._pin()
         if self._watching or seconds >= self._notice_seconds:
             self._notice(known, seconds, len(rows))
         return rows, reader
@@ -364,7 +366,7 @@ class Client(ClientFace):
         read_only: bool = False,
         isolation_level: str | None = None,
         deadline_seconds: float | None = None,
-    ) -> T:
+    ) -> T | None:
         """Run a function in a transaction, all of it again where that may help.
 
         That is where the server undid the transaction for the sake of another one, or
@@ -378,7 +380,7 @@ class Client(ClientFace):
             deadline_seconds: how long all attempts may take together.
 
         Returns:
-            What `work` returned the last time.
+            What `work` returned the last time; None where it raised `Rollback`.
         """
         deadline = self._deadline(deadline_seconds)
         pause = 0.0
@@ -387,9 +389,11 @@ class Client(ClientFace):
             try:
                 with block as connection:
                     return work(connection, *arguments)
+                return None  # undone by a `Rollback`
             except errors.Error as error:
-                due = self._pause_before_rerun(error, block.is_undone, deadline)
+                due = self._pause_before_rerun(error, block, deadline)
                 if due is None:
+                    self._account(error, deadline)
                     raise
                 pause = due
             self._io.pause(pause)

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    Phase = Literal["waiting", "warming", "connecting", "querying", "pausing"]
+    Phase = Literal["waiting", "warming", "querying", "pausing", "caller"]
 
 __all__ = ["Deadline"]
 

@@ -21,7 +21,7 @@ from engineroom.pool.retry import decide
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Literal
+    from typing import Any, Literal, Protocol
 
     from engineroom.metrics import Metrics
     from engineroom.metrics.repeats import Repeats
@@ -34,8 +34,17 @@ if TYPE_CHECKING:
 
     Start = Literal["wait", "background", "first use"]
 
+    class Undone(Protocol):
+        """A block that may be run again."""
+
+        is_undone: bool
+        is_demoted: bool
+
+
 __all__ = ["ClientFace", "check_start"]
 
+# Words that begin statements which write, whatever stands behind them.
+_WRITING = frozenset(("insert", "update", "delete", "merge", "truncate", "replace"))
 _STARTS = ("wait", "background", "first use")
 # Until when the reads of a thread or task go to the primary, because it has written.
 _pinned_until: ContextVar[float] = ContextVar("engineroom_pinned_until", default=0.0)
@@ -182,6 +191,11 @@ class ClientFace:
         """Return the call that runs a statement."""
         known = self._known[operation]
         self._refuse_odd(known)
+        if read_only and known.statement.word in _WRITING:
+            raise errors.Misuse(
+                f"`{known.statement.word}` writes, and `read_only` was asked for",
+                hint="leave `read_only` out",
+            )
         is_read = (known.is_read or read_only) and not is_many
         lane, fallback = self._lanes_for(is_read, read_only)
         return Call(
@@ -191,9 +205,7 @@ class ClientFace:
             key=(id(self), known.statement.fingerprint),
             given=given,
             known=known,
-            is_repeatable=idempotent
-            or read_only
-            or (known.is_read and self._pool.is_text_clear),
+            is_repeatable=idempotent or (known.is_read and self._pool.is_text_clear),
             is_write=not is_read,
             fallback=fallback,
         )
@@ -284,29 +296,34 @@ class ClientFace:
         spent = {"querying": seconds}
         if deadline is not None:
             seconds, spent = deadline.seconds, deadline.account()
+        # Where its time had passed before it was sent, the caller has used it.
+        is_callers = not error.sent_to_server and spent.get("caller", 0.0) > 0
+        doing = "caller" if is_callers else "querying"
         late = errors.DeadlineExceeded(
-            seconds, spent=spent, doing="querying", was_sent=error.sent_to_server
+            seconds, spent=spent, doing=doing, was_sent=error.sent_to_server
         )
         late.account = tell_account(spent, 1)
         late.__cause__ = error
-        self.metrics.count("timeouts", phase="querying")
+        self.metrics.count("timeouts", phase=doing)
         return late
 
     def _pause_before_rerun(
-        self, error: errors.Error, is_undone: bool, deadline: Deadline
+        self, error: errors.Error, block: Undone, deadline: Deadline
     ) -> float | None:
         """Return how long to pause before a block is run again, None if it is not.
 
         Args:
             error: what it failed with.
-            is_undone: whether it is certain that nothing of it was kept.
+            block: knows whether it is certain that nothing of it was kept.
             deadline: of all its runs.
         """
+        if error.fault == "read-only" and not block.is_demoted:
+            return None  # the next server would say the same
         # What was tried again by a call inside the block is not tried again by it.
         is_nested = getattr(error, "attempts", 1) != 1
         verdict = decide(
             error,
-            is_repeatable=is_undone,
+            is_repeatable=block.is_undone,
             is_nested=is_nested,
             options=self.options,
             deadline=deadline,
@@ -318,6 +335,12 @@ class ClientFace:
         self.metrics.count("retries", fault=error.fault)
         deadline.enter("pausing")
         return verdict.pause_seconds
+
+    def _account(self, error: errors.Error, deadline: Deadline) -> None:
+        """Have an error say what used the time of all runs of a block."""
+        if not error.account:
+            error.attempts = deadline.attempts
+            error.account = tell_account(deadline.account(), deadline.attempts)
 
     def _not_started(self, error: errors.Error, seconds: float) -> errors.WarmUpFailed:
         """Return what `open()` fails with."""

@@ -18,6 +18,7 @@ __all__ = ["Known", "KnownTexts"]
 # Programs have some hundreds of texts. One that writes values into its statements has
 # no end of them, and shall not fill the memory.
 _MOST = 2000
+_LONGEST = 20_000
 
 
 class Known:
@@ -62,7 +63,8 @@ class KnownTexts(dict[str, Known]):
             )
         statement = recognise(sql, self._backend)
         known = Known(statement, self._metrics.shapes.stats(statement))
-        if len(self) >= _MOST:
-            self.clear()
-        self[sql] = known
+        if len(sql) <= _LONGEST:
+            if len(self) >= _MOST:
+                self.clear()
+            self[sql] = known
         return known

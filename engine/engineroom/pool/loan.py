@@ -7,6 +7,7 @@ from __future__ import annotations
 from time import monotonic
 
 from engineroom import errors
+from engineroom.pool.call import is_demoted
 from engineroom.pool.lease import LeaseFacts
 from engineroom.pool.places import SHARING_POOLERS
 
@@ -55,11 +56,20 @@ class Loan:
 
     Attributes:
         facts: since when, and where it was taken.
+        is_demoted: whether its server has become one that can only be read.
         is_over: whether it was given back.
         slot: as above.
     """
 
-    __slots__ = ("_client", "_cursors", "_deadline", "_prune_at", "facts", "slot")
+    __slots__ = (
+        "_client",
+        "_cursors",
+        "_deadline",
+        "_prune_at",
+        "facts",
+        "is_demoted",
+        "slot",
+    )
 
     def __init__(
         self, client: ClientFace, slot: Slot, deadline: Deadline | None
@@ -69,6 +79,7 @@ class Loan:
         self._deadline = deadline
         self._cursors: list[Callable[[], Any]] = []
         self._prune_at = 64
+        self.is_demoted = False
         self.facts = slot.lease = LeaseFacts(slot.lane.name, slot.generation)
         client.metrics.count("leases")
 
@@ -94,7 +105,7 @@ class Loan:
             cursors[:] = [each for each in cursors if each() is not None]
             self._prune_at = 2 * len(cursors) + 64
 
-    def begin(self, operation: str | None) -> Known | None:
+    def begin(self, operation: str) -> Known:
         """Note that a statement begins, and give it its time.
 
         Raises:
@@ -103,12 +114,8 @@ class Loan:
         """
         self.check()
         client, slot = self._client, self.slot
-        if self._deadline is None:
-            slot.limit(client._limit_ms)
-        if operation is None:
-            return None
         known = client._known[operation]
-        if known.statement.changes_session:
+        if known.changes_session:
             if client.options.pooler in SHARING_POOLERS:
                 raise errors.Misuse(
                     f"`{known.statement.word}` changes a session, which a pooler of "
@@ -118,28 +125,37 @@ class Loan:
             slot.is_dirty = True
             if known.statement.word == "prepare":
                 slot.lane.outlive(slot)  # a reset leaves what is prepared
+        if self._deadline is None:
+            slot.limit(client._limit_ms)
+        else:
+            self._deadline.enter("querying")
         return known
 
-    def end(self, known: Known | None, began: float, rows: int) -> None:
+    def end(self, known: Known, began: float, rows: int) -> None:
         """Note that a statement has ended."""
-        if self._deadline is None:
-            self.slot.limit(0)  # what is read of it may take as long as it takes
-        if known is not None:
-            seconds = monotonic() - began
-            known.stats.add(seconds, rows)
-            client = self._client
-            if client._watching or seconds >= client._notice_seconds:
-                client._notice(known, seconds, rows)
+        self._leave()
+        seconds = monotonic() - began
+        known.stats.add(seconds, rows)
+        client = self._client
+        if client._watching or seconds >= client._notice_seconds:
+            client._notice(known, seconds, rows)
 
-    def fail(
-        self, known: Known | None, began: float, error: errors.Error
-    ) -> errors.Error:
+    def _leave(self) -> None:
+        if self._deadline is not None:
+            self._deadline.enter("caller")
+        elif not self.slot.conversation.handle.is_closed:
+            self.slot.limit(0)  # what is read of it may take as long as it takes
+
+    def fail(self, known: Known, began: float, error: errors.Error) -> errors.Error:
         """Note that a statement has failed; return what the caller gets."""
-        if self._deadline is None and not self.slot.conversation.handle.is_closed:
-            self.slot.limit(0)
-        if known is not None:
-            known.stats.add_error(error.fault, monotonic() - began)
-        return self._client._late(error, self._deadline)
+        known.stats.add_error(error.fault, monotonic() - began)
+        client = self._client
+        if is_demoted(error, self.slot):
+            self.is_demoted = True
+            client._pool.io.settle(client._pool.retire("read-only"))
+        late = client._late(error, self._deadline)
+        self._leave()
+        return late
 
     def close(self) -> None:
         """End it: its cursors refuse everything from now on."""

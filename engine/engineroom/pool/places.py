@@ -42,6 +42,10 @@ def make_lanes(url: str, replicas: Sequence[str], options: Options) -> list[Lane
                 "SQLite has no replicas",
                 hint="its readers have connections of their own without any setting",
             )
+        if options.credentials is not None:
+            raise errors.OptionRefused(
+                "credentials", "a function", "a file asks for no user and password"
+            )
         return _lanes_of_file(location, options)
     primary = _server_lane("primary", location, options, is_reader=False)
     lanes = [primary]

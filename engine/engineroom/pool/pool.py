@@ -215,6 +215,7 @@ class Pool:
             waited_seconds=waited,
             oldest_seconds=monotonic() - oldest.since if oldest is not None else None,
             oldest_at=lease.taken_at if lease is not None else "",
+            is_fixed=self.backend == "sqlite" and lane.most == 1,
         )
         error.__cause__ = lane.trouble
         return error
@@ -289,6 +290,7 @@ class Pool:
             if conversation.handle.in_transaction:
                 self.metrics.count("rollbacks_on_return")
                 yield self.io.rollback(slot.connection)
+            conversation.be_as_new()
             if slot.is_dirty and not slot.lane.is_lasting:
                 if self._resets:
                     self.metrics.count("resets")
@@ -342,6 +344,8 @@ class Pool:
         for lane in self.lanes:
             for slot in lane.take_overdue(now, self.options.idle_seconds):
                 yield from self.discard(slot, "age")
+            if lane.least and lane.life.name == "ready" and not lane.slots:
+                self.see_to(lane)
             while lane.wants_least():
                 self.io.spawn(grow(self, lane))
             self.see_to_waiting(lane)
