@@ -330,7 +330,8 @@ def test_memory_is_not_taken_for_what_is_only_promised() -> None:
         before = memory_bytes()
         with pytest.raises(errors.TimedOut):
             connection.execute("SELECT x").fetchall()
-        assert memory_bytes() - before < 64 * 1024 * 1024
+        # Of 1 GiB. The server's thread for the request to stop reserves 72 MiB.
+        assert memory_bytes() - before < 256 * 1024 * 1024
 
 
 def test_notices_without_end_end_at_the_deadline() -> None:
