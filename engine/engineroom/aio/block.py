@@ -62,17 +62,20 @@ class _Lending:
             pool.give(slot)
 
     def __del__(self) -> None:
-        if self._loan is not None and not self._client.closed:
-            import warnings
+        loan, connection = self._loan, self._connection
+        if loan is None or connection is None or self._client.closed:
+            return
+        import warnings
 
-            warnings.warn(
-                f"A connection that was taken at {self._loan.facts.taken_at} was "
-                "never given back",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
-            self._give_back()
+        warnings.warn(
+            f"A connection that was taken at {loan.facts.taken_at} was never given "
+            "back",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+        connection.end_lease()
+        self._client._pool.forgotten.append(loan.slot)
 
 
 class Lease(_Lending):

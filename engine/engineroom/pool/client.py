@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "open_client"]
 
-_NO_ROWS: list[Any] = []
-
 
 def open_client(
     url: str,
@@ -221,7 +219,7 @@ class Client(ClientFace):
         try:
             reader = slot.conversation.make_reader()
             reader.execute(operation, parameters)
-            rows = reader.fetchall() if reader.has_result else _NO_ROWS
+            rows = reader.fetchall() if reader.has_result else []
         except errors.Error as error:
             return self._answer_slowly(
                 operation, parameters, idempotent, after=(slot, error, began)

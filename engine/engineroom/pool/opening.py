@@ -142,8 +142,15 @@ def _open_proven(pool: Pool, lane: Lane, until: float) -> Steps[Slot]:
     connection: Any = None
     try:
         limit = pool.learned.limit(until - began)
-        location = yield from _locate(pool, lane)
-        connection = yield pool.io.open(location, limit)
+        try:
+            location = yield from _locate(pool, lane)
+            connection = yield pool.io.open(location, limit)
+        except errors.AuthenticationFailed:
+            if pool.options.credentials is None:
+                raise
+            # A token may have run out on the way; the callback has another.
+            location = yield from _locate(pool, lane)
+            connection = yield pool.io.open(location, until - monotonic())
         expires = began + pool.options.lifetime_seconds
         if lane.is_lasting:
             expires = float("inf")

@@ -8,6 +8,7 @@ which connection, how one is opened and when it is thrown away, and two thin run
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from time import monotonic
 
@@ -79,6 +80,8 @@ class Pool:
         io: what waits.
 
     Attributes:
+        forgotten: connections whose blocks were never ended. A finaliser may run in the
+            middle of anything, so it leaves them here, for whoever comes next.
         io: as above.
         is_text_clear: whether a statement's text tells what it does.
         lanes: all, the primary first.
@@ -102,6 +105,7 @@ class Pool:
         self.credentials_until = float("inf")
         self.is_text_clear = True
         self.closing = io.make_waiter()
+        self.forgotten: deque[Slot] = deque()
         self.on_failure: Callable[[errors.Error], object] = _ignore
         self.learned = learned_for(self.url)
         # A reset would undo what `on_connect` did too, and SQLite has none.
@@ -147,6 +151,7 @@ class Pool:
         for lane in self.lanes:
             lane.begin_anew()
         self.closing = self.io.make_waiter()
+        self.forgotten.clear()
         self._make_metrics()
 
     # Taking a connection.
@@ -177,6 +182,7 @@ class Pool:
         lane.join(waiter)
         began = monotonic()
         try:
+            self.take_back()
             if waiter.slot is None:
                 self.see_to(lane)
                 deadline.enter("warming" if lane.is_starting else "waiting")
@@ -261,6 +267,11 @@ class Pool:
         elif not slot.lane.give(slot):
             self.io.settle(self.discard(slot, "generation"))
 
+    def take_back(self) -> None:
+        """Give back what was forgotten."""
+        while self.forgotten:
+            self.io.settle(self.put_back(self.forgotten.popleft()))
+
     def put_back(self, slot: Slot) -> Steps[None]:
         """Give a connection back that may have to be mended first."""
         try:
@@ -337,6 +348,7 @@ class Pool:
 
     def tend(self) -> Steps[None]:
         """Close what is too old, open what is missing, report leases that last."""
+        self.take_back()
         now = monotonic()
         if now >= self.credentials_until:
             self.credentials_until = float("inf")
