@@ -275,13 +275,14 @@ class Client(ClientFace):
             raise
         ended = slot.since = lane.last_success = monotonic()
         seconds = ended - began
-        known.stats.add(seconds, len(rows))
+        count = len(rows) or max(0, reader.changes)
+        known.stats.add(seconds, count)
         if not lane.give(slot):
             self._pool.give(slot)
         if not known.is_read and self._replicas:
             self._pin()
         if self._watching or seconds >= self._notice_seconds:
-            self._notice(known, seconds, len(rows))
+            self._notice(known, seconds, count)
         return rows, reader
 
     async def _answer_slowly(
@@ -323,7 +324,7 @@ class Client(ClientFace):
         rows, reader = await drive(steps)
         if call.is_write:
             self._pin()
-        self._notice_call(call, len(rows))
+        self._notice_call(call, rows, reader)
         return rows, reader
 
     async def executemany(
@@ -366,7 +367,7 @@ class Client(ClientFace):
         self._keep()
         none, reader = await drive(make_call(self._pool, call))
         self._pin()
-        self._notice_call(call, 0)
+        self._notice_call(call, none, reader)
         return Result(none, reader)
 
     # Blocks.

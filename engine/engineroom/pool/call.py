@@ -108,7 +108,9 @@ def make_call(pool: Pool, call: Call) -> Steps[Any]:
             raise
         else:
             if call.known is not None:
-                call.known.stats.add(monotonic() - began, len(result[0]))
+                rows, reader = result
+                count = len(rows) or max(0, reader.changes)
+                call.known.stats.add(monotonic() - began, count)
             _succeeded(pool, call, slot)
             return (result, slot) if call.keeps else result
         yield from after_failure(pool, call, slot, failure)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Literal, Protocol
 
+    from engineroom.core.handle import Reader
+    from engineroom.dbapi.cursor import Row
     from engineroom.metrics import Metrics
     from engineroom.metrics.repeats import Repeats
     from engineroom.metrics.slow import SlowLog
@@ -273,13 +275,14 @@ class ClientFace:
             fallback=fallback,
         )
 
-    def _notice_call(self, call: Call, rows: int) -> None:
+    def _notice_call(self, call: Call, rows: list[Row], reader: Reader) -> None:
         """Tell those who watch of a call that took the long way."""
         seconds = sum(call.deadline.account().values())
         if call.known is not None and (
             self._watching or seconds >= self._notice_seconds
         ):
-            self._notice(call.known, seconds, rows, call.deadline.attempts)
+            count = len(rows) or max(0, reader.changes)
+            self._notice(call.known, seconds, count, call.deadline.attempts)
 
     def _late(self, error: errors.Error, deadline: Deadline | None) -> errors.Error:
         """Return what a statement of a block fails with: its time is ours.
