@@ -61,7 +61,8 @@ class Thresholds:
     def __init__(self, **given: float) -> None:
         for name, (default, _) in THRESHOLDS.items():
             setattr(self, name, given.pop(name, default))
-        assert not given, f"no such thresholds: {given}"
+        if given:
+            raise TypeError(f"there are no thresholds {', '.join(given)}")
 
 
 class Finding:
@@ -123,7 +124,7 @@ def _health_failures(window: Window, thresholds: Thresholds) -> Finding:
     checks = window.counts("health_checks")
     return _share(
         "health-failures",
-        (checks.get("failed", 0), "failed"),
+        (checks.get("fail", 0), "failed"),
         (sum(checks.values()), "health checks"),
         thresholds.health_failures,
         "see `query_errors` for the fault, and the database's log for the reason",
@@ -252,7 +253,7 @@ def _blind_health(window: Window, thresholds: Thresholds) -> Finding:
     errors = window.counts("query_errors")
     failed = sum(count for fault, count in errors.items() if fault in _OF_HEALTH)
     share = failed / calls
-    passes = 1 - checks.get("failed", 0) / asked
+    passes = 1 - checks.get("fail", 0) / asked
     is_blind = passes > 1 - thresholds.health_failures and failed and share >= limit
     sentence = (
         f"Health passed {_percent(passes)} of {asked:.0f} times, while"

@@ -95,10 +95,12 @@ def _state_given(value: Any) -> dict[str, Any] | None:
     if value is None:
         return None
     since, cause = value["since"], value["cause"]
+    if cause is not None:
+        cause = {name: _text(cause[name]) for name in ("code", "fault", "message")}
     return {
         "name": _text(value["name"]),
         "since": None if since is None else _number(since),
-        "cause": None if cause is None else _text(cause),
+        "cause": cause,
     }
 
 
@@ -202,7 +204,7 @@ def _samples(text: str, url: str) -> Iterator[tuple[str, dict[str, str], float]]
             name: _ESCAPED.sub(_unescaped, value)
             for name, value in _LABEL.findall(found["labels"] or "")
         }
-        yield found["name"], labels, value
+        yield found["name"], labels, int(value) if value.is_integer() else value
 
 
 def _unescaped(found: re.Match[str]) -> str:

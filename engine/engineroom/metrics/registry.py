@@ -43,7 +43,7 @@ class Metrics:
     Args:
         backend: which engine it is, such as `sqlite`.
         url: where the client leads, as it may be shown.
-        read_state: returns the client's state as `{"name", "since", "cause"}`.
+        read_state: returns the client's state, in the form that snapshots have.
         max_shapes: shapes that are told apart.
 
     Attributes:

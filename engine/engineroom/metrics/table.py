@@ -37,7 +37,7 @@ _QUICK = (
 _LONG = (*_QUICK, 25.0, 50.0, 100.0)
 
 _FAULTS = "a word of faults, as `error.fault` has it"
-_LANES = "`writer` and `readers` on SQLite, `primary` and `replicas` on PostgreSQL"
+_LANES = "`primary`; beside it `reader` on SQLite, `replica 1` and on elsewhere"
 
 
 class Metric:
@@ -94,7 +94,7 @@ _ROWS = (
     Metric(
         "query_seconds",
         HISTOGRAM,
-        "How long calls took, waits and further attempts included",
+        "How long statements took, without waits; failed calls as a whole",
         edges=_QUICK,
         is_derived=True,
     ),
@@ -118,7 +118,7 @@ _ROWS = (
         COUNTER,
         "Calls that the deadline ended",
         label="phase",
-        values="`waiting`, `warming`, `connecting`, `querying`, `pausing`",
+        values="`waiting`, `warming`, `querying`, `pausing`, `caller`",
     ),
     Metric("connects", COUNTER, "Connections that were opened"),
     Metric(
@@ -136,7 +136,7 @@ _ROWS = (
         values="why, in a word or two",
     ),
     Metric("waits", COUNTER, "Leases for which a free connection was waited for"),
-    Metric("leases", COUNTER, "Connections that were lent"),
+    Metric("leases", COUNTER, "Connections that callers borrowed"),
     Metric("leaks", COUNTER, "Leases that were never given back"),
     Metric(
         "warm_ups",
@@ -150,7 +150,7 @@ _ROWS = (
         COUNTER,
         "Health checks that asked the database",
         label="result",
-        values="`passed`, `failed`",
+        values="`pass`, `fail`",
     ),
     Metric("health_cached", COUNTER, "Health checks answered from the one before"),
     Metric(
@@ -208,7 +208,10 @@ SNAPSHOT_KEYS = {
     "version": "of this package",
     "backend": "which engine it is, such as `sqlite`",
     "url": "where the database is, without secrets",
-    "state": "`name`, `since` and `cause` of the client's state",
+    "state": (
+        "`name` and `since` of the client's state, and `cause`: null, or the `code`,"
+        " `fault` and `message` of an error"
+    ),
     "counters": "numbers by `name`, or `name{label=value}`",
     "gauges": "likewise",
     "histograms": (

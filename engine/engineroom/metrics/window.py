@@ -22,12 +22,13 @@ class Window:
         end: the later one.
 
     Attributes:
+        begin: the earlier snapshot, or where it is another's, one with nothing in it.
+        end: the later one.
         seconds: how long the window was.
         has_restarted: whether the client was another at its end.
     """
 
     def __init__(self, begin: dict[str, Any], end: dict[str, Any]) -> None:
-        self.begin = begin
         self.end = end
         self.seconds = max(end["time"] - begin["time"], 0.0)
         now = end["counters"]
@@ -37,11 +38,18 @@ class Window:
             for key, count in begin["counters"].items()
             if key != "attempt_won{attempt=1}"
         )
-        self._before: dict[str, float] = {} if self.has_restarted else begin["counters"]
+        if self.has_restarted:
+            begin = {**_emptied(end), "gauges": begin["gauges"]}
+        self.begin = begin
+
+    @classmethod
+    def since_the_start(cls, end: dict[str, Any]) -> Window:
+        """Return a window over all that was counted, whose length is not known."""
+        return cls(_emptied(end), end)
 
     def counts(self, name: str) -> dict[str, float]:
         """Return how much a counter grew, for each value of its label."""
-        before = _by_label(self._before, name)
+        before = _by_label(self.begin["counters"], name)
         return {
             value: max(count - before.get(value, 0), 0)
             for value, count in self.totals(name).items()
@@ -66,8 +74,6 @@ class Window:
     def histogram(self, name: str) -> dict[str, Any]:
         """Return the samples that a histogram got."""
         new: dict[str, Any] = self.end["histograms"][name]
-        if self.has_restarted:
-            return new
         old = self.begin["histograms"][name]
         return {
             "count": new["count"] - old["count"],
@@ -77,6 +83,19 @@ class Window:
                 for (edge, count), (_, before) in zip(new["buckets"], old["buckets"])
             ],
         }
+
+
+def _emptied(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Return a snapshot as one of before anything was counted."""
+    histograms = {
+        name: {
+            "count": 0,
+            "sum": 0.0,
+            "buckets": [[edge, 0] for edge, _ in histogram["buckets"]],
+        }
+        for name, histogram in snapshot["histograms"].items()
+    }
+    return {**snapshot, "counters": {}, "histograms": histograms, "shapes": []}
 
 
 def _by_label(numbers: dict[str, float], name: str) -> dict[str, float]:

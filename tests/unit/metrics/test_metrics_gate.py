@@ -49,8 +49,8 @@ def calls(metrics: Metrics, well: int, **failed: int) -> None:
 
 
 def health(metrics: Metrics, passed: int, failed: int = 0) -> None:
-    metrics.count("health_checks", passed, result="passed")
-    metrics.count("health_checks", failed, result="failed")
+    metrics.count("health_checks", passed, result="pass")
+    metrics.count("health_checks", failed, result="fail")
 
 
 def retry(metrics: Metrics, well: int, again: int, **failed: int) -> None:
@@ -293,6 +293,11 @@ def test_each_threshold_moves_the_line(
     assert state(Thresholds()) == "ok"
     assert state(Thresholds(**{name: value})) == "problem"
     assert name in THRESHOLDS
+
+
+def test_a_threshold_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(TypeError, match="latency"):
+        Thresholds(latency=1.0)
 
 
 def test_a_warm_up_is_judged_by_the_bucket_at_or_above_the_threshold() -> None:
