@@ -20,11 +20,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
-    from typing import Any, TextIO
+    from typing import Any, TextIO, Union
+
+    from rich.console import Console
+    from rich.table import Table
 
     from engineroom.errors import Error
 
-__all__ = ["Progress", "Render", "visible"]
+    # A line of text, or the columns and the rows of a table.
+    Part = Union[str, tuple[Sequence[str], Sequence[Sequence[object]]]]
+
+__all__ = ["Progress", "Render", "Screen", "visible"]
 
 # Shorter work is over before a display could be read.
 PROGRESS_AFTER_SECONDS = 1.0
@@ -67,15 +73,11 @@ class Render:
 
         Columns in which every cell is a number are aligned to the right.
         """
-        cells = [[_cell(value) for value in row] for row in rows]
-        right = [
-            all(_is_number(row[index]) for row in cells if row[index])
-            and any(row[index] for row in cells)
-            for index in range(len(columns))
-        ]
-        names = [visible(name) for name in columns]
-        if self._is_terminal(self.out) and self._rich_table(names, cells, right):
+        console = self._console()
+        if console is not None:
+            console.print(_rich_table(columns, rows))
             return
+        names, cells, right = _laid_out(columns, rows)
         widths = [
             max(_width(row[index]) for row in [names, *cells])
             for index in range(len(names))
@@ -88,6 +90,23 @@ class Render:
                 for text, width, is_right in zip(row, widths, right)
             )
             self.out.write("  ".join(padded).rstrip() + "\n")
+
+    def parts(self, parts: Iterable[Part]) -> None:
+        """Write lines and tables in turn, with an empty line between tables."""
+        is_table = False
+        for part in parts:
+            if isinstance(part, str):
+                self.line(part)
+            else:
+                if is_table:
+                    self.line()
+                self.table(*part)
+            is_table = not isinstance(part, str)
+
+    def screen(self) -> Screen | None:
+        """Return the whole screen to draw on; None without rich or a terminal."""
+        console = self._console()
+        return None if console is None else Screen(console)
 
     def json(self, value: object) -> None:
         """Write a value as JSON."""
@@ -143,32 +162,58 @@ class Render:
     def _is_terminal(self, stream: TextIO) -> bool:
         return stream.isatty() and self.environment.get("TERM") != "dumb"
 
-    def _rich_table(
-        self,
-        columns: Sequence[str],
-        rows: Sequence[Sequence[str]],
-        right: Sequence[bool],
-    ) -> bool:
-        """Write a table with rich; say whether rich is there to do so."""
+    def _console(self) -> Console | None:
+        """Return rich's console; None without rich, or where nobody watches."""
+        if not self._is_terminal(self.out):
+            return None
         try:
-            from rich import box
             from rich.console import Console
-            from rich.table import Table
-            from rich.text import Text
         except ImportError:
-            return False
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name, is_right in zip(columns, right):
-            justify: Any = "right" if is_right else "left"
-            # Folded, never cut off: what does not fit goes to the next line.
-            table.add_column(Text(name), justify=justify, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(text) for text in row))
-        console = Console(
-            file=self.out, no_color=bool(self.environment.get("NO_COLOR"))
-        )
-        console.print(table)
-        return True
+            return None
+        return Console(file=self.out, no_color=bool(self.environment.get("NO_COLOR")))
+
+
+class Screen:
+    """A terminal's whole screen, on which each picture takes the place of the last.
+
+    What was there comes back when the `with` block ends.
+    """
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live
+
+        self._live = Live(console=console, screen=True, auto_refresh=False)
+
+    def show(self, parts: Iterable[Part]) -> None:
+        """Show a picture; what the screen has no room for is left out."""
+        from rich.columns import Columns
+        from rich.console import Group
+        from rich.text import Text
+
+        drawn: list[Text | Columns] = []
+        tables: list[Table] = []
+        for part in (*parts, ""):
+            if not isinstance(part, str):
+                tables.append(_rich_table(*part, fills_screen=True))
+                continue
+            if tables:
+                # Those that follow each other stand side by side where there is room.
+                drawn.append(Columns(tables, padding=(0, 3)))
+                tables = []
+            drawn.append(Text(visible(part, keep="\n")))
+        self._live.update(Group(*drawn), refresh=True)
+
+    def __enter__(self) -> Screen:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
 
 
 class Progress:
@@ -259,6 +304,45 @@ def visible(text: str, keep: str = "") -> str:
 
 def _cell(value: object) -> str:
     return "" if value is None else visible(str(value))
+
+
+def _laid_out(
+    columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return names, cells, and which columns hold numbers, as texts to be shown."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    right = [
+        all(_is_number(row[index]) for row in cells if row[index])
+        and any(row[index] for row in cells)
+        for index in range(len(columns))
+    ]
+    return [visible(name) for name in columns], cells, right
+
+
+def _rich_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    fills_screen: bool = False,
+) -> Table:
+    """Return a table of rich; on a screen of its own it has a line for each row."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    names, cells, right = _laid_out(columns, rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=not fills_screen)
+    for name, is_right in zip(names, right):
+        justify: Any = "right" if is_right else "left"
+        # Folded, never cut off: what does not fit goes to the next line.
+        table.add_column(Text(name), justify=justify, overflow="fold")
+    for row in cells:
+        if fills_screen:
+            texts = [Text(text, no_wrap=True, overflow="ellipsis") for text in row]
+        else:
+            texts = [Text(text) for text in row]
+        table.add_row(*texts)
+    return table
 
 
 def _is_number(text: str) -> bool:
