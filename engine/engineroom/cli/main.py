@@ -53,6 +53,7 @@ COMMANDS = {
     "store": "engineroom.cli.store",
     "fetch": "engineroom.cli.fetch",
     "explain": "engineroom.cli.explain",
+    "monitor": "engineroom.cli.monitor",
 }
 
 # Every exit code with what it means; commands may give 1 and 2 a narrower meaning.
@@ -61,11 +62,12 @@ EXIT_CODES = {
     1: "something unexpected: a fault in Engineroom, with its traceback",
     2: "the command was used wrongly",
     3: "no engine could be loaded, or an optional package is missing",
-    4: "the database could not be opened or reached, or failed on its side",
+    4: "the database or its metrics could not be reached, or failed on their side",
     5: "the SQL or its data were refused",
     6: "the artifact store failed or refused",
     7: "a target, or the list of targets, is wrong",
     8: "the database did not answer when its health was asked for",
+    9: "the gate of `engineroom monitor` found a problem",
     130: "interrupted",
     141: "whoever read the output has gone",
 }
@@ -86,6 +88,8 @@ _CODES_BY_CLASS: tuple[tuple[type[errors.Error], int], ...] = (
     (errors.OperationalError, 4),
     (errors.InterfaceError, 4),
     (errors.DatabaseError, 5),
+    (errors.MetricsUnreachable, 4),
+    (errors.MetricsNotUnderstood, 4),
     (errors.Error, 1),
 )
 
