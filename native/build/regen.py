@@ -249,6 +249,60 @@ def _client_options() -> Iterator[str]:
     return _table(("Option", "Takes", "Default", "Meaning"), rows)
 
 
+def metrics_page() -> str:
+    """Return the reference page of what a client counts."""
+    table = import_module("engineroom.metrics.table")
+    gate = import_module("engineroom.metrics.gate")
+    lines: list[str] = []
+    for kind, title in (
+        (table.COUNTER, "Counters"),
+        (table.GAUGE, "Gauges"),
+        (table.HISTOGRAM, "Histograms, in seconds"),
+    ):
+        rows = [
+            (
+                f"`{metric.name}`",
+                f"{metric.help}{', worked out' if metric.is_derived else ''}",
+                f"`{metric.label}`: {metric.values}" if metric.label else "",
+                f"`{metric.exported}`",
+            )
+            for metric in table.of_kind(kind)
+        ]
+        columns = ("Name", "What it tells", "Label", "In Prometheus")
+        lines += [f"## {title}", "", *_table(columns, rows), ""]
+    return _page(
+        "Metrics",
+        "What `client.metrics` counts, [and how to watch it](../guides/monitor.md).",
+        "Prometheus' text has the names of the last column, and OpenTelemetry"
+        " `engineroom.` with those of the first.",
+        "There a histogram is three counters, `.count`, `.sum` and `.bucket`, because"
+        " OpenTelemetry has no histogram that is asked for its samples.",
+        "",
+        *lines,
+        "## The snapshot",
+        "",
+        "`client.snapshot()` is plain data that JSON can hold.",
+        "Counters without a label are there from the start, those with one from the"
+        " first count.",
+        "Later versions may add keys.",
+        "",
+        *_table(
+            ("Key", "What it holds"),
+            [(f"`{key}`", meaning) for key, meaning in table.SNAPSHOT_KEYS.items()],
+        ),
+        "",
+        "## Thresholds of the gate",
+        "",
+        *_table(
+            ("Option", "Default", "What it is"),
+            [
+                (f"`--{name.replace('_', '-')}`", f"{default:g}", meaning)
+                for name, (default, meaning) in gate.THRESHOLDS.items()
+            ],
+        ),
+    )
+
+
 def _url_settings(settings: Iterable[Any]) -> Iterator[str]:
     return _table(
         ("Setting", "Takes", "Default", "Meaning"),
@@ -281,6 +335,7 @@ GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("docs/reference/errors.md", errors_page),
     ("docs/reference/faults.md", faults_page),
     ("docs/reference/cli.md", cli_page),
+    ("docs/reference/metrics.md", metrics_page),
     ("docs/reference/settings.md", settings_page),
     ("docs/reference/verdicts.md", verdicts_page),
     ("native/src/qe_postgres_tls_functions.h", tls_functions),
