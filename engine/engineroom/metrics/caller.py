@@ -53,17 +53,22 @@ class Place:
         return f"{self.file}:{self.line} in {self._code.co_name}"
 
 
-def callers(depth: int) -> list[tuple[CodeType, int]]:
+def callers(depth: int, skip: int = 1) -> list[tuple[CodeType, int]]:
     """Return the places outside this package, the innermost first.
 
     Frames are walked rather than a traceback made, which would read source files.
+
+    Args:
+        depth: how many there are at most.
+        skip: how many frames are known to be the package's own, this function's
+            included.
 
     Returns:
         What makes a `Place` each, because most are never looked at.
     """
     # Documented, and `inspect`, which has another name for it, takes long to import.
     frame: FrameType | None
-    frame = sys._getframe(1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    frame = sys._getframe(skip)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     found: list[tuple[CodeType, int]] = []
     while frame is not None and depth:
         code = frame.f_code

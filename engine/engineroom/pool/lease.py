@@ -8,8 +8,11 @@ from engineroom.metrics.caller import Place, callers
 
 __all__ = ["LeaseFacts"]
 
-# How many lines of the way to where it was taken are kept.
-_DEPTH = 5
+# How many lines of the way to where it was taken are kept. Each costs a tenth of a
+# microsecond, of the five that a lease takes.
+_DEPTH = 3
+# callers(), this class, the loan and the block that lends, in both faces.
+_OWN_FRAMES = 4
 
 
 class LeaseFacts:
@@ -31,7 +34,7 @@ class LeaseFacts:
         self.began = monotonic()
         self.is_over = False
         self.is_reported = False
-        self._places = callers(_DEPTH)
+        self._places = callers(_DEPTH, _OWN_FRAMES)
 
     @property
     def seconds(self) -> float:
