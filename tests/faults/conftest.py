@@ -102,3 +102,12 @@ def style(request: pytest.FixtureRequest) -> Iterator[Style]:
     chosen: Style = request.param()
     yield chosen
     chosen.close()
+
+
+@pytest.fixture(params=["postgres", "sqlite"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of each backend; PostgreSQL's is behind the gate."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/test.db?mode=rwc"
+    url: str = request.getfixturevalue("gate_url")
+    return url

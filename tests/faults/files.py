@@ -1,19 +1,15 @@
-"""SQLite files in trouble: locked by another process, on a full disk, read-only."""
+"""SQLite in trouble: a file locked by another process, a statement without end."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pwd
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["SLOW_STATEMENT", "Locker", "as_ordinary_user", "unwritable"]
+__all__ = ["SLOW_STATEMENT", "Locker"]
 
 # Runs for some minutes unless it is stopped.
 SLOW_STATEMENT = (
@@ -64,28 +60,3 @@ class Locker:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
-
-
-@contextlib.contextmanager
-def as_ordinary_user() -> Iterator[None]:
-    """Be somebody whom the rights of files bind, which root is not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(pwd.getpwnam("nobody").pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@contextlib.contextmanager
-def unwritable(path: Path) -> Iterator[None]:
-    """Take the right to write from a file and from its folder, for a while."""
-    path.chmod(0o444)
-    path.parent.chmod(0o555)
-    try:
-        yield
-    finally:
-        path.parent.chmod(0o755)
-        path.chmod(0o644)

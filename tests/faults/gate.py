@@ -11,6 +11,7 @@ import contextlib
 import random
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from postgres.proxy import CLIENT, SERVER, Conversation, Proxy
@@ -124,7 +125,8 @@ class Gate(Proxy):
     Attributes:
         port: where it listens; it stays the same through all faults.
         made: how many connections it has taken.
-        startups: how many of them asked to be let in.
+        began: when each of those that asked to be let in did, as `time.monotonic()`
+            counts.
         cancels: how many asked to stop another one's statement.
         statements: how many statements have come, of all connections.
         torn: how many connections ended without the client's goodbye.
@@ -132,7 +134,8 @@ class Gate(Proxy):
     """
 
     def __init__(self, server_port: int, *, seed: int = 0) -> None:
-        self.made = self.startups = self.cancels = 0
+        self.made = self.cancels = 0
+        self.began: list[float] = []
         self.statements = self.torn = self.lost = 0
         self._rule: Rule = _pass
         self._random = random.Random(seed)
@@ -170,7 +173,7 @@ class Gate(Proxy):
     def note(self, names: list[str]) -> None:
         """Count the messages of a client."""
         with self._changed:
-            self.startups += names.count("startup")
+            self.began += [time.monotonic()] * names.count("startup")
             self.cancels += names.count("cancel")
             self.statements += names.count("S") + names.count("Q")
 
@@ -182,6 +185,11 @@ class Gate(Proxy):
             with contextlib.suppress(ValueError):
                 self.conversations.remove(passage)
             self._changed.notify_all()
+
+    @property
+    def startups(self) -> int:
+        """How many connections asked to be let in."""
+        return len(self.began)
 
     @property
     def open(self) -> int:

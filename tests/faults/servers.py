@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from postgres.cluster import Cluster
 
 __all__ = [
-    "SMALL_CONNECTIONS", "Pair", "fill", "make_room", "small_disk",
+    "SMALL_CONNECTIONS", "Pair", "fill", "make_room", "read_only", "small_disk",
     "started_pair", "started_small", "tablespace_on",
 ]  # fmt: skip
 
@@ -61,6 +61,20 @@ def fill(folder: Path) -> None:
     with filler, contextlib.suppress(OSError):
         while filler.write(bytes(4096)):
             pass
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nobody write to a small disk for a while, not even root; nor have it open."""
+    _remount(folder, "ro")
+    try:
+        yield
+    finally:
+        _remount(folder, "rw")
+
+
+def _remount(folder: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=True)
 
 
 def make_room(folder: Path) -> None:

@@ -189,13 +189,14 @@ def file_stage(folder: Path) -> Iterator[FileStage]:
     """Give a file, and another process that may lock it."""
     path = folder / "test.db"
     with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")  # As a client has left it.
         connection.executescript(_MAKE)
     with Locker(path) as locker:
         yield FileStage(path, locker)
 
 
 @contextlib.contextmanager
-def small_disk_file_stage(_: object) -> Iterator[FileStage]:
+def small_disk_file_stage(*_: object) -> Iterator[FileStage]:
     """Give a file on a disk that can be filled."""
     with small_disk(_DISK_BYTES) as folder, file_stage(folder) as stage:
         stage.padding = "zeroblob(7000)"

@@ -20,14 +20,15 @@ import engineroom.aio
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-__all__ = ["Awaited", "Blocking", "Outcome", "Style", "measured"]
+__all__ = ["Awaited", "Blocking", "Outcome", "Style", "figure", "measured"]
 
 
 class Outcome(NamedTuple):
-    """How a call ended: what it returned or raised, and how long it took."""
+    """How a call ended: what it returned or raised, when it began, how long it took."""
 
     value: object
     error: Exception | None
+    began: float
     seconds: float
 
     @property
@@ -40,12 +41,20 @@ class Outcome(NamedTuple):
 
 def measured(call: Callable[[], object]) -> Outcome:
     """Make a call and tell how it ended."""
-    start = time.monotonic()
+    began = time.monotonic()
     try:
         value, error = call(), None
     except Exception as raised:
         value, error = None, raised
-    return Outcome(value, error, time.monotonic() - start)
+    return Outcome(value, error, began, time.monotonic() - began)
+
+
+def figure(client: Any, kind: str, name: str) -> float:
+    """Return a client's counter or gauge, summed over its labels."""
+    found = client.snapshot()[kind]
+    return float(
+        sum(value for key, value in found.items() if key.split("{")[0] == name)
+    )
 
 
 class BlockingCaller:
@@ -77,13 +86,14 @@ class BlockingCaller:
         self,
         statements: Sequence[tuple[Any, ...]],
         *,
-        before_last: Callable[[], object] = lambda: None,
+        before_last: Callable[[], object] | None = None,
     ) -> None:
         """Run statements in one transaction; do something before the last of them."""
         with self.client.transaction() as connection:
             for statement in statements[:-1]:
                 connection.execute(*statement)
-            before_last()
+            if before_last is not None:
+                before_last()
             connection.execute(*statements[-1])
 
     @contextlib.contextmanager
@@ -107,12 +117,12 @@ class AwaitedCaller:
         """Make many calls of a method at once, each in a task of its own."""
 
         async def one(arguments: tuple[Any, ...]) -> Outcome:
-            start = time.monotonic()
+            began = time.monotonic()
             try:
                 value, error = await getattr(self.client, name)(*arguments), None
             except Exception as raised:
                 value, error = None, raised
-            return Outcome(value, error, time.monotonic() - start)
+            return Outcome(value, error, began, time.monotonic() - began)
 
         async def everything() -> list[Outcome]:
             return list(await asyncio.gather(*map(one, calls)))
@@ -124,13 +134,14 @@ class AwaitedCaller:
         self,
         statements: Sequence[tuple[Any, ...]],
         *,
-        before_last: Callable[[], object] = lambda: None,
+        before_last: Callable[[], object] | None = None,
     ) -> None:
         async def everything() -> None:
             async with self.client.transaction() as connection:
                 for statement in statements[:-1]:
                     await connection.execute(*statement)
-                await asyncio.to_thread(before_last)
+                if before_last is not None:
+                    await asyncio.to_thread(before_last)
                 await connection.execute(*statements[-1])
 
         self._run(everything())

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from postgres.programs import wait_until
 
-from .files import SLOW_STATEMENT, Locker, as_ordinary_user, unwritable
+from .files import SLOW_STATEMENT, Locker
 from .gate import started_gate
 from .ledger import Ledger
 from .servers import (
     SMALL_CONNECTIONS,
     fill,
     make_room,
+    read_only,
     small_disk,
     started_pair,
     started_small,
@@ -30,6 +29,8 @@ from .servers import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from postgres.cluster import Cluster
 
     from .gate import Gate
@@ -241,13 +242,13 @@ def test_a_locker_keeps_others_from_writing(tmp_path: Path) -> None:
             connection.execute("INSERT INTO t VALUES (1)")
 
 
-def test_an_unwritable_file_refuses_even_a_test_run_by_root() -> None:
-    with as_ordinary_user(), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "test.db")
+def test_a_read_only_disk_refuses_even_root() -> None:
+    with small_disk(1 << 20) as folder:
+        path = folder / "test.db"
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE t (x)")
         refused = pytest.raises(sqlite3.OperationalError, match="readonly")
-        with unwritable(path), closing(sqlite3.connect(path)) as connection, refused:
+        with read_only(folder), closing(sqlite3.connect(path)) as connection, refused:
             connection.execute("INSERT INTO t VALUES (1)")
 
 

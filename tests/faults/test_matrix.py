@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from postgres.cluster import OWNER
 from postgres.programs import wait_until
 
+from engineroom import errors
+
+from .files import SLOW_STATEMENT
+from .servers import read_only, small_disk
 from .stages import TABLES, FileStage
-from .styles import measured
+from .styles import figure, measured
 from .troubles import FILE_TROUBLES, SERVER_TROUBLES, SITUATIONS
 
 if TYPE_CHECKING:
@@ -106,7 +112,7 @@ def play_ready(play: Play, caller: Caller, situation: str) -> list[Outcome]:
     if situation == "writing":
         outcomes: list[Outcome] = play.during(lambda: write(caller, stage))
         return outcomes
-    return [play.during(lambda: transact(caller, stage, lambda: None))]
+    return [play.during(lambda: transact(caller, stage, None))]
 
 
 def play_waiting(play: Play, caller: Caller) -> list[Outcome]:
@@ -117,7 +123,9 @@ def play_waiting(play: Play, caller: Caller) -> list[Outcome]:
         play.begin()
 
         def give_back() -> None:
-            wait_until(lambda: figure(caller, "gauges", "pool_waiting") > 0, "it waits")
+            wait_until(
+                lambda: figure(caller.client, "gauges", "pool_waiting") > 0, "it waits"
+            )
             lease.close()
 
         if isinstance(stage, FileStage):  # It has one writer, and readers beside it.
@@ -126,12 +134,6 @@ def play_waiting(play: Play, caller: Caller) -> list[Outcome]:
             )
             return waited
         return [play.during(lambda: read(caller), until_there=give_back)]
-
-
-def figure(caller: Caller, kind: str, name: str) -> float:
-    """Return the sum of a counter or gauge over its labels."""
-    found = caller.client.snapshot()[kind]
-    return sum(value for key, value in found.items() if key.split("{")[0] == name)
 
 
 def seconds_until_healthy(caller: Caller) -> float:
@@ -149,6 +151,8 @@ def check(
     expected = dict(zip(SITUATIONS, trouble.expected))[situation].split()
     for outcome in outcomes:
         assert outcome.word in expected, repr(outcome.error)
+        if outcome.word == "timeout":  # It says what used the time.
+            assert isinstance(outcome.error, errors.DeadlineExceeded)
         assert outcome.seconds <= DEADLINE_SECONDS + SLACK_SECONDS, str(outcome.error)
     if situation == "in a transaction" or (
         situation == "writing" and trouble.writes_once
@@ -175,7 +179,7 @@ def play_cell(
                 outcomes = [play.during(lambda: read(caller))]
             else:
                 outcomes = play_ready(play, caller, situation)
-            retries = figure(caller, "counters", "retries")
+            retries = figure(caller.client, "counters", "retries")
             play.end()
             healthy = seconds_until_healthy(caller)
         check(play, situation, outcomes, retries, healthy)
@@ -208,3 +212,39 @@ def test_a_file_in_trouble(
 ) -> None:
     done = play_cell(FILE_TROUBLES[name], situation, style, (tmp_path,))
     note(figures, f"sqlite, {name}", *done)
+
+
+SLOW = {"postgres": "SELECT pg_sleep(60)", "sqlite": SLOW_STATEMENT}
+
+
+def test_a_slow_statement_ends_at_the_deadline(
+    server: Cluster, database: str, style: Style, figures: Figures
+) -> None:
+    """It ends in the database too: nothing goes on working for nobody."""
+    backend = "sqlite" if database.startswith("sqlite") else "postgres"
+    with style.open(database) as caller:
+        outcome = measured(lambda: caller.call("fetchvalue", SLOW[backend]))
+        assert isinstance(outcome.error, errors.DeadlineExceeded)
+        assert outcome.seconds <= DEADLINE_SECONDS + SLACK_SECONDS
+        healthy = seconds_until_healthy(caller)
+        assert healthy <= HEALTHY_SECONDS
+        if backend == "postgres":
+            busy = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{OWNER}' "
+            busy += "AND state = 'active'"
+            wait_until(lambda: server.run(busy) == [["0"]], "it ended", seconds=1)
+    note(figures, f"{backend}, slow statement", outcome.seconds, healthy)
+
+
+def test_a_read_only_disk_refuses_writes_at_once(style: Style) -> None:
+    """Not even root may write there, and no second attempt is made."""
+    with small_disk(1 << 20) as folder:
+        path = folder / "test.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE kept (number int)")
+        with read_only(folder), style.open(f"sqlite:///{path}?mode=ro") as caller:
+            assert read(caller).word == "answer"
+            insert_one = "INSERT INTO kept VALUES (1)"
+            outcome = measured(lambda: caller.call("execute", insert_one))
+            assert outcome.word == "read-only"
+            assert outcome.seconds < 0.5
+            assert figure(caller.client, "counters", "retries") == 0

@@ -1,4 +1,4 @@
-"""The fault matrix, as a table: how each trouble begins and ends, and how calls may end.
+"""The fault matrix as a table: how each trouble begins and ends, how calls may end.
 
 `answer` stands for a call that succeeds; the other words are those of `error.fault`.
 """
@@ -97,6 +97,8 @@ def _gated(begin: Act, *expected: str, **more: Any) -> Trouble:
 # Who came too late to hear that a connection is gone may still write into it, so that
 # the answer breaks. Who hears of it in time connects anew.
 _BROKEN_OR_ANSWER = "answer broken-reply"
+# What breaks all replies breaks those of a new connection too, which then is none.
+_BROKEN = "broken-reply unreachable"
 
 SERVER_TROUBLES = {
     "refused": _gated(
@@ -105,12 +107,12 @@ SERVER_TROUBLES = {
     ),
     "black hole": _gated(
         lambda stage: stage.gate.swallow(),
-        "timeout", "timeout", "timeout", "timeout", "connect-timeout",
+        "timeout", "timeout", "timeout", "timeout", "timeout",
         writes_once=True,
     ),
     "unanswered": _gated(
         lambda stage: stage.gate.leave_unanswered(),
-        "timeout", "timeout", "timeout", "timeout", "connect-timeout",
+        "timeout", "timeout", "timeout", "timeout", "timeout",
         writes_once=True,
     ),
     "half-open": _gated(
@@ -125,19 +127,17 @@ SERVER_TROUBLES = {
     ),
     "replies reset": _gated(
         lambda stage: stage.gate.reset_replies(3),
-        "broken-reply unreachable", "broken-reply", "broken-reply",
-        "broken-reply unreachable", "broken-reply unreachable",
+        _BROKEN, _BROKEN, "broken-reply", _BROKEN, _BROKEN,
         writes_once=True,
     ),
     "slow reply": _gated(
         lambda stage: stage.gate.slow(10),
-        "timeout", "timeout", "timeout", "timeout", "connect-timeout",
+        "timeout", "timeout", "timeout", "timeout", "timeout",
         writes_once=True,
     ),
     "garbage": _gated(
         lambda stage: stage.gate.garble(),
-        "broken-reply unreachable", "broken-reply", "broken-reply",
-        "broken-reply unreachable", "broken-reply unreachable",
+        _BROKEN, _BROKEN, "broken-reply", _BROKEN, _BROKEN,
         writes_once=True,
     ),
     "restart": _gated(
@@ -176,14 +176,14 @@ FILE_TROUBLES = {
     "locked": Trouble(
         file_stage,
         lambda stage: stage.locker.hold(),
-        ("answer", "lock-timeout timeout", "lock-timeout timeout", "answer", "answer"),
+        ("answer", "lock-timeout", "lock-timeout", "lock-timeout timeout", "answer"),
         end=lambda stage: stage.locker.let_go(),
         begins_first=True,
     ),
     "disk full": Trouble(
         small_disk_file_stage,
         lambda stage: fill(stage.folder),
-        ("answer", "capacity", "capacity", "answer", "answer"),
+        ("answer", "capacity", "capacity", "capacity", "capacity"),
         end=lambda stage: make_room(stage.folder),
     ),
 }
