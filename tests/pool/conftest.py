@@ -6,10 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from faults.gate import started_gate
 from faults.styles import Awaited, Blocking
 from postgres.cluster import started_cluster
 from postgres.programs import MissingProgram, find, find_postgres
-from postgres.proxy import started_proxy
 
 from .plain import opened
 
@@ -17,30 +17,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from faults.gate import Gate
     from faults.styles import Style
     from postgres.cluster import Cluster
-    from postgres.proxy import Proxy
 
     Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A server on loopback, without TLS."""
+    """A server on loopback, without TLS; its log has each connection."""
     try:
         find_postgres()
         find("setpriv", "util-linux")
     except MissingProgram as missing:
         pytest.skip(str(missing))
-    with started_cluster("pool") as started:
+    with started_cluster("pool", settings={"log_connections": "on"}) as started:
         yield started
 
 
 @pytest.fixture
-def proxy(cluster: Cluster) -> Iterator[Proxy]:
-    """A proxy before the server, which passes on everything until it is told."""
-    with started_proxy(cluster.port) as started:
+def gate(cluster: Cluster) -> Iterator[Gate]:
+    """A gate before the server, which passes on everything until it is told."""
+    with started_gate(cluster.port) as started:
         yield started
+
+
+@pytest.fixture
+def gate_url(cluster: Cluster, gate: Gate) -> str:
+    """The URL of the server through its gate."""
+    return cluster.url(port=gate.port, sslmode="disable")
 
 
 @pytest.fixture(params=[Blocking, Awaited], ids=["blocking", "asyncio"])

@@ -123,6 +123,10 @@ class LeasedCursor(Cursor):
         loan.end(known, began, max(0, self._reader.changes))
         return self
 
+    def __iter__(self) -> LeasedCursor:
+        """Give the rows; not the reader itself, whom the end of the lease misses."""
+        return self
+
     def end_lease(self) -> None:
         """Give up what was being read: the connection goes to somebody else."""
         if self._reader is not CLOSED:

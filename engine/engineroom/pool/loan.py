@@ -39,6 +39,9 @@ class _Ended:
         """Refuse."""
         raise errors.LeaseEnded()
 
+    def __next__(self) -> NoReturn:
+        raise errors.LeaseEnded()
+
     def close(self) -> None:
         """Do nothing: closing twice is allowed."""
 
