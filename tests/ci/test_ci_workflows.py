@@ -29,7 +29,7 @@ MAY_WRITE = {
 
 
 def test_there_are_workflows() -> None:
-    assert set(WORKFLOWS) == {"ci", "release", "wheels"}
+    assert set(WORKFLOWS) == {"ci", "nightly", "release", "wheels"}
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -90,6 +90,17 @@ def test_the_last_job_is_green_only_if_every_other_is() -> None:
     assert set(needed) == set(jobs) - {"green", "matrix"}
     assert jobs["green"]["if"] == "always()"
     assert step["run"].split(" = ")[1].split(",") == ["success"] * len(needed)
+
+
+def test_clients_meet_faults_every_night_with_a_server_and_figures_kept() -> None:
+    text = WORKFLOWS["nightly"]
+    _, server, run, figures = text["jobs"]["faults"]["steps"]
+
+    assert text[True]["schedule"]  # YAML takes the word `on` for true
+    assert "install --quiet --yes postgresql" in server["run"]
+    assert run["run"] == "./dev -s faults"
+    assert figures["if"] == "always()"
+    assert figures["with"]["path"] == "build/faults.json"
 
 
 def test_every_wheel_is_built_twice_read_and_run_before_a_release_is_gathered() -> None:
