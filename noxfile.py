@@ -132,7 +132,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Run the long tests of pooled clients under faults; words after -- go to pytest."""
+    """Run the long tests of clients under faults; words after -- go to pytest."""
     provide(session, *BUILD, *NPM, *TEST, TOML, *RUN)
     install_wheel(session)
     session.run("python", "-m", "pytest", *(session.posargs or ["tests/faults"]))

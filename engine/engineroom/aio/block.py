@@ -9,7 +9,7 @@ from time import monotonic
 from engineroom import errors
 from engineroom.aio.leased import LeasedConnection
 from engineroom.aio.loop_io import drive
-from engineroom.pool.block import needs_mending, shape_next
+from engineroom.pool.block import UNDO_SECONDS, needs_mending, shape_next
 from engineroom.pool.call import make_call
 from engineroom.pool.loan import Loan
 from engineroom.pool.pool import LOOK_SECONDS
@@ -55,8 +55,7 @@ class _Lending:
         assert self._connection is not None
         self._connection.end_lease()
         pool, slot = self._client._pool, loan.slot
-        conversation = slot.conversation
-        if needs_mending(conversation):
+        if needs_mending(loan):
             pool.io.settle(pool.put_back(slot))
         else:
             pool.give(slot)
@@ -151,12 +150,16 @@ class Transaction(_Lending):
         if loan is None or block is None:
             return False
         self.is_demoted = loan.is_demoted
+        loan.is_suspect |= error is not None
         self._deadline.enter("querying")
+        if error is not None:  # to undo it there is always a moment
+            loan.slot.limit(int(1000 * max(self._deadline.limit(), UNDO_SECONDS)))
         try:
             is_swallowed = await block.__aexit__(kind, error, traceback)
         except errors.Error as failure:
             is_sent = failure.sent_to_server and failure.poisons_connection
             self.is_undone = error is not None or not is_sent
+            loan.is_suspect = True
             late = self._client._late(failure, self._deadline)
             raise late from late.__cause__
         finally:

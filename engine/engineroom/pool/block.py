@@ -17,13 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from engineroom.connection.conversation import Conversation
     from engineroom.connection.transaction import Transaction as Block
     from engineroom.pool.client import Client
     from engineroom.pool.deadline import Deadline
     from engineroom.pool.lane import Slot
 
 __all__ = ["Lease", "Transaction"]
+
+# How long undoing a block may take at least, whatever is left of its time.
+UNDO_SECONDS = 0.1
 
 
 class _Lending:
@@ -54,7 +56,7 @@ class _Lending:
             return
         assert self._connection is not None
         self._connection.end_lease()
-        _give(self._client, loan.slot)
+        _give(self._client, loan)
 
     def __del__(self) -> None:
         loan, connection = self._loan, self._connection
@@ -145,12 +147,16 @@ class Transaction(_Lending):
         if loan is None or block is None:
             return False
         self.is_demoted = loan.is_demoted
+        loan.is_suspect |= error is not None
         self._deadline.enter("querying")
+        if error is not None:  # to undo it there is always a moment
+            loan.slot.limit(int(1000 * max(self._deadline.limit(), UNDO_SECONDS)))
         try:
             is_swallowed = block.__exit__(kind, error, traceback)
         except errors.Error as failure:
             is_sent = failure.sent_to_server and failure.poisons_connection
             self.is_undone = error is not None or not is_sent
+            loan.is_suspect = True
             late = self._client._late(failure, self._deadline)
             raise late from late.__cause__
         finally:
@@ -189,16 +195,15 @@ def _nothing(slot: Slot) -> None:
     slot.limit(0)
 
 
-def needs_mending(conversation: Conversation) -> bool:
-    """Whether a connection that comes back is not as it was lent."""
-    return conversation.handle.in_transaction or not (
-        conversation.is_plain and conversation.is_as_new
-    )
+def needs_mending(loan: Loan) -> bool:
+    """Whether a connection that comes back may not be as it was lent."""
+    conversation = loan.slot.conversation
+    is_as_lent = conversation.is_plain and conversation.is_as_new
+    return loan.is_suspect or conversation.handle.in_transaction or not is_as_lent
 
 
-def _give(client: Client, slot: Slot) -> None:
-    conversation = slot.conversation
-    if needs_mending(conversation):
-        run(client._pool.put_back(slot))
+def _give(client: Client, loan: Loan) -> None:
+    if needs_mending(loan):
+        run(client._pool.put_back(loan.slot))
     else:
-        client._pool.give(slot)
+        client._pool.give(loan.slot)

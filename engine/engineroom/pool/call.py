@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Call", "fail_first", "is_demoted", "make_call"]
 
 
+# How much earlier than asked an engine may say that its time was up.
+_GRACE_SECONDS = 0.05
+
+
 class Call:
     """What is to be done with a connection, and what may be done if that fails.
 
@@ -217,7 +221,8 @@ def _final(pool: Pool, call: Call, error: errors.Error) -> errors.Error:
     deadline = call.deadline
     spent = deadline.account()
     pool.on_failure(error)
-    if _is_ours(error) and deadline.left() <= deadline.reserve:
+    # The engine counts in milliseconds and is woken when it is its turn.
+    if _is_ours(error) and deadline.left() <= deadline.reserve + _GRACE_SECONDS:
         late = errors.DeadlineExceeded(
             deadline.seconds,
             spent=spent,
@@ -229,7 +234,7 @@ def _final(pool: Pool, call: Call, error: errors.Error) -> errors.Error:
         error = late
         pool.metrics.count("timeouts", phase="querying")
     if call.known is not None:
-        call.known.stats.add_error(error.fault, sum(spent.values()))
+        call.known.stats.add_error(error.fault, deadline.elapsed())
     error = another(error) if error.account else error
     if isinstance(error, errors.DatabaseError):
         error.attempts = deadline.attempts

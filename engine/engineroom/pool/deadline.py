@@ -63,6 +63,10 @@ class Deadline:
         """Return the seconds that are left, 0 at the least."""
         return max(0.0, self.until - monotonic())
 
+    def elapsed(self) -> float:
+        """Return the seconds that have passed."""
+        return self.seconds - (self.until - monotonic())
+
     @property
     def reserve(self) -> float:
         """The seconds that are kept back for telling of a failure."""

@@ -277,7 +277,7 @@ class ClientFace:
 
     def _notice_call(self, call: Call, rows: list[Row], reader: Reader) -> None:
         """Tell those who watch of a call that took the long way."""
-        seconds = sum(call.deadline.account().values())
+        seconds = call.deadline.elapsed()
         if call.known is not None and (
             self._watching or seconds >= self._notice_seconds
         ):

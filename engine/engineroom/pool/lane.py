@@ -120,6 +120,7 @@ class Lane:
         last_success: when something last went well, as `time.monotonic()` counts.
         grow_after: before this moment no further connection is tried.
         starting_since: when its warm-up began, None where there is none.
+        told_of: the code of the failure that was logged last, since it was ready.
         trouble: why the last connection that was tried did not come about.
         emptied: woken when the last connection of a lane that is closing has gone.
         is_reader: whether its connections only read.
@@ -160,6 +161,7 @@ class Lane:
         self.opening = 0
         self.emptied: Waiter | None = None
         self.starting_since: float | None = None
+        self.told_of = ""
 
     def begin_anew(self) -> None:
         """Forget everything: a forked child has nothing of its parent's connections."""

@@ -59,6 +59,7 @@ class Loan:
 
     Attributes:
         facts: since when, and where it was taken.
+        is_suspect: whether something has failed on it.
         is_demoted: whether its server has become one that can only be read.
         is_over: whether it was given back.
         slot: as above.
@@ -71,6 +72,7 @@ class Loan:
         "_prune_at",
         "facts",
         "is_demoted",
+        "is_suspect",
         "slot",
     )
 
@@ -83,6 +85,9 @@ class Loan:
         self._cursors: list[Callable[[], Any]] = []
         self._prune_at = 64
         self.is_demoted = False
+        self.is_suspect = False
+        if deadline is not None:
+            deadline.enter("caller")
         self.facts = slot.lease = LeaseFacts(slot.lane.name, slot.generation)
         client.metrics.count("leases")
 
@@ -152,6 +157,7 @@ class Loan:
     def fail(self, known: Known, began: float, error: errors.Error) -> errors.Error:
         """Note that a statement has failed; return what the caller gets."""
         known.stats.add_error(error.fault, monotonic() - began)
+        self.is_suspect = True
         client = self._client
         if is_demoted(error, self.slot):
             self.is_demoted = True

@@ -57,6 +57,7 @@ def warm_up(pool: Pool, lane: Lane) -> Steps[None]:
     if failure is not None or not lane.move("ready"):
         yield from _drop_all(pool, slots)
         return
+    lane.told_of = ""
     seconds = monotonic() - began
     pool.learned.add(seconds)
     pool.metrics.count("warm_ups", result="ready")
@@ -105,6 +106,9 @@ def _warm_up_failed(pool: Pool, lane: Lane, error: BaseException, began: float) 
     pool.metrics.observe("warm_up_seconds", seconds)
     if lane.move("timed_out" if is_late else "failed", cause):
         lane.fail_all(cause)
+    if lane.told_of == cause.code:
+        return  # in an outage callers ask again and again, and each would be told
+    lane.told_of = cause.code
     message = f"`{lane.name}` of {pool.url} is not ready: {cause.message}"
     tell(
         WARNING, "failed", message, lane=lane.name, code=cause.code,

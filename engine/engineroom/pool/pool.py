@@ -60,7 +60,7 @@ __all__ = ["LOOK_SECONDS", "Pool"]
 # How long a connection may be unused before a look, which waits for nothing, whether
 # the other end is still there.
 LOOK_SECONDS = 1.0
-# The longest that a connection which was asked whether it works may take to answer.
+# The longest that a connection may take to show that it works, or to be reset.
 _VALIDATE_SECONDS = 1.0
 
 # All that a session of PostgreSQL may have changed but what is prepared, which is ours.
@@ -296,7 +296,7 @@ class Pool:
             return "broken"
         if conversation.pipelines or conversation.transactions:
             return "block without end"
-        slot.limit(int(1000 * self.options.deadline_seconds))
+        slot.limit(int(1000 * _VALIDATE_SECONDS))
         try:
             if conversation.handle.in_transaction:
                 self.metrics.count("rollbacks_on_return")

@@ -164,13 +164,18 @@ def test_an_option_that_is_not_there_is_told_without_its_value():
     assert error.message == "The option `max_sise`: there is no such option"
 
 
-def test_exhaustion_tells_how_to_find_the_lease_when_it_cannot_name_it():
+def test_exhaustion_of_a_single_writer_does_not_call_for_more():
     error = errors.PoolExhausted(
-        size=1, in_use=1, waiting=1, waited_seconds=0.5, oldest_seconds=2.0
+        size=1,
+        in_use=1,
+        waiting=1,
+        waited_seconds=0.5,
+        oldest_seconds=2.0,
+        is_fixed=True,
     )
     assert "1 of 1 are in use and 1 caller waits" in error.message
     assert error.message.endswith("the oldest lease is 2.0 s old")
-    assert "track_leases=True" in error.hint
+    assert error.hint == "give connections back sooner"
 
 
 def test_a_warm_up_says_of_itself_what_its_reason_says():
