@@ -149,7 +149,8 @@ class Client(ClientFace):
             await drive(self._pool.close(0.0))
             if isinstance(error, errors.LoadError):
                 raise
-            raise self._not_started(error, monotonic() - began) from error
+            failed = self._not_started(error, monotonic() - began)
+            raise failed from failed.__cause__
 
     def _check_loop(self) -> None:
         if running_loop() is not self._io.loop:

@@ -111,7 +111,8 @@ class Client(ClientFace):
             raise
         except errors.Error as error:
             run(self._pool.close(0.0))
-            raise self._not_started(error, monotonic() - began) from error
+            failed = self._not_started(error, monotonic() - began)
+            raise failed from failed.__cause__
 
     # Statements.
 

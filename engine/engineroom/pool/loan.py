@@ -162,6 +162,8 @@ class Loan:
         if is_demoted(error, self.slot):
             self.is_demoted = True
             client._pool.io.settle(client._pool.retire("read-only"))
+        if error.poisons_connection:
+            self.slot.is_dirty = True  # so that it is looked at when it comes back
         late = client._late(error, self._deadline)
         self._leave()
         return late
