@@ -151,6 +151,9 @@ class Client(ClientFace):
                 raise
             failed = self._not_started(error, monotonic() - began)
             raise failed from failed.__cause__
+        except BaseException:
+            self._io.settle(self._pool.close(0.0))
+            raise
 
     def _check_loop(self) -> None:
         if running_loop() is not self._io.loop:

@@ -113,6 +113,9 @@ class Client(ClientFace):
             run(self._pool.close(0.0))
             failed = self._not_started(error, monotonic() - began)
             raise failed from failed.__cause__
+        except BaseException:
+            run(self._pool.close(0.0))
+            raise
 
     # Statements.
 

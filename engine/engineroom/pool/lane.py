@@ -122,7 +122,8 @@ class Lane:
         starting_since: when its warm-up began, None where there is none.
         told_of: the code of the failure that was logged last, since it was ready.
         trouble: why the last connection that was tried did not come about.
-        emptied: woken when the last connection of a lane that is closing has gone.
+        emptied: woken when the last connection of a lane that is closing has gone;
+            one for each who closes it.
         is_reader: whether its connections only read.
         is_lasting: whether what it leads to ends with its connection, as a database in
             memory does; then that is never replaced.
@@ -147,7 +148,7 @@ class Lane:
         self.life = Life()
         self.trouble: errors.Error | None = None
         self.generation = 1
-        self.floor = 1
+        self.floor: float = 1
         self.last_success = NEVER
         self.grow_after = NEVER
         self._empty()
@@ -159,7 +160,7 @@ class Lane:
         self.waiters: deque[Waiter] = deque()
         self.waiting = 0
         self.opening = 0
-        self.emptied: Waiter | None = None
+        self.emptied: list[Waiter] = []
         self.starting_since: float | None = None
         self.told_of = ""
 
@@ -267,7 +268,8 @@ class Lane:
     def move(self, name: StateName, cause: errors.Error | None = None) -> bool:
         """Go over to another state, unless the end has begun; whether it did."""
         with self.lock:
-            if self.life.name in _OVER and name != "closed":
+            is_end = self.life.name == "draining" and name == "closed"
+            if self.life.name in _OVER and not is_end:
                 return False
             self.life.move(name, cause)
             return True
@@ -335,8 +337,9 @@ class Lane:
         self._look_empty()
 
     def _look_empty(self) -> None:
-        if self.emptied is not None and not self.slots and not self.opening:
-            self.emptied.wake()
+        if not self.slots and not self.opening:
+            for waiter in self.emptied:
+                waiter.wake()
 
     def drop(self, slot: Slot, *, is_lost: bool) -> None:
         """Take a connection out of the books; its owner closes it.
@@ -356,7 +359,7 @@ class Lane:
     def outlive(self, slot: Slot) -> None:
         """Have a connection closed when it comes back."""
         if not self.is_lasting:
-            slot.generation = self.floor - 1
+            slot.generation = 0
 
     def retire_all(self) -> list[Slot]:
         """Begin a new generation, to which none of the connections belongs.
@@ -366,10 +369,13 @@ class Lane:
         """
         with self.lock:
             self.generation += 1
-            self.floor = self.generation
-            idle, self.idle = self.idle, []
-            self.slots.difference_update(idle)
-            return idle
+            self.floor = max(self.floor, self.generation)
+            return self._take_idle()
+
+    def _take_idle(self) -> list[Slot]:
+        idle, self.idle = self.idle, []
+        self.slots.difference_update(idle)
+        return idle
 
     def take_overdue(self, now: float, idle_seconds: float) -> list[Slot]:
         """Take idle connections out of the books that are too old or of no use."""
@@ -388,15 +394,21 @@ class Lane:
             self.slots.difference_update(overdue)
         return overdue
 
-    def drain(self, emptied: Waiter) -> bool:
-        """Begin the end; whether it had not begun. Wakes the waiter at its end."""
+    def drain(self, emptied: Waiter) -> list[Slot]:
+        """Begin the end, which may have begun; wake the waiter at its end.
+
+        Returns:
+            Those that were idle, to be closed; the others are as they come back, and
+            so are those that are on their way.
+        """
         with self.lock:
-            if self.life.name in _OVER:
-                return False
-            self.life.move("draining")
-            self.emptied = emptied
+            if self.life.name not in _OVER:
+                self.life.move("draining")
+            self.floor = float("inf")
+            idle = self._take_idle()
+            self.emptied.append(emptied)
             self._look_empty()
-            return True
+            return idle
 
     def oldest(self) -> Slot | None:
         """Return the connection that somebody has had for longest."""

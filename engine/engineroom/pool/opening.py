@@ -89,7 +89,7 @@ def _prepare_place(pool: Pool, lane: Lane) -> Steps[None]:
 def _drop_all(pool: Pool, slots: list[Slot]) -> Steps[None]:
     for slot in slots:
         slot.lane.drop(slot, is_lost=False)
-        yield from pool.discard(slot, "warm-up failed")
+    yield from pool.discard_all(slots, "warm-up failed")
 
 
 def _warm_up_failed(pool: Pool, lane: Lane, error: BaseException, began: float) -> None:

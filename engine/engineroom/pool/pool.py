@@ -344,6 +344,16 @@ class Pool:
         with suppress(errors.Error):
             yield self.io.close(slot.connection)
 
+    def discard_all(self, slots: list[Slot], reason: str) -> Steps[None]:
+        """Close connections that are out of the books, all of them."""
+        try:
+            while slots:
+                yield from self.discard(slots.pop(), reason)
+        except BaseException:
+            # Who waits for it is stopped; the others are closed all the same.
+            self.io.settle(self.discard_all(slots, reason))
+            raise
+
     # Keeping.
 
     def tend(self) -> Steps[None]:
@@ -354,8 +364,8 @@ class Pool:
             self.credentials_until = float("inf")
             yield from self.retire("credentials")
         for lane in self.lanes:
-            for slot in lane.take_overdue(now, self.options.idle_seconds):
-                yield from self.discard(slot, "age")
+            overdue = lane.take_overdue(now, self.options.idle_seconds)
+            yield from self.discard_all(overdue, "age")
             if lane.least and lane.life.name == "ready" and not lane.slots:
                 self.see_to(lane)
             while lane.wants_least():
@@ -394,9 +404,10 @@ class Pool:
 
     def retire(self, reason: str) -> Steps[None]:
         """Replace every connection: idle ones now, the others as they come back."""
-        for lane in self.lanes:
-            for slot in [] if lane.is_lasting else lane.retire_all():
-                yield from self.discard(slot, reason)
+        lanes = [lane for lane in self.lanes if not lane.is_lasting]
+        retired = [slot for lane in lanes for slot in lane.retire_all()]
+        yield from self.discard_all(retired, reason)
+        for lane in lanes:
             self.see_to_waiting(lane)
 
     def close(self, seconds: float) -> Steps[None]:
@@ -407,20 +418,18 @@ class Pool:
                 when they come back.
         """
         until = monotonic() + seconds
+        idle: list[Slot] = []
         draining: list[tuple[Lane, Waiter]] = []
         for lane in self.lanes:
             emptied = self.io.make_waiter()
-            if lane.drain(emptied):
-                draining.append((lane, emptied))
-        for lane, _ in draining:
+            draining.append((lane, emptied))
+            idle += lane.drain(emptied)
             lane.fail_all(errors.ClientClosed("draining"))
-            for slot in lane.retire_all():
-                yield from self.discard(slot, "client closed")
-        for lane, emptied in draining:
-            if lane.slots or lane.opening:
-                yield self.io.wait(emptied, max(0.0, until - monotonic()))
-            lane.move("closed")
         self.closing.wake()
+        yield from self.discard_all(idle, "client closed")
+        for lane, emptied in draining:
+            yield self.io.wait(emptied, max(0.0, until - monotonic()))
+            lane.move("closed")
 
 
 def _ignore(_error: errors.Error) -> None:
