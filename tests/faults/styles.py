@@ -32,6 +32,11 @@ class Outcome(NamedTuple):
     seconds: float
 
     @property
+    def ended(self) -> float:
+        """When it ended."""
+        return self.began + self.seconds
+
+    @property
     def word(self) -> str:
         """The word of its fault, or `answer`."""
         if self.error is None:
