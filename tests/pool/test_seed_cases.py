@@ -10,14 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from faults.gate import started_gate
 from faults.styles import figure, measured
 from postgres.programs import wait_until
 
 from engineroom import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from faults.gate import Gate
@@ -28,13 +26,6 @@ ASK = {"postgres": "SELECT ?::int8", "sqlite": "SELECT ?"}
 TOGETHER = 5
 # The pauses of 0.5 s and 1.0 s, each with its tenth of jitter, and time to connect.
 PAUSES = ((0.45, 0.75), (0.9, 1.3))
-
-
-@pytest.fixture
-def gate(cluster: Cluster) -> Iterator[Gate]:
-    """A gate before the server."""
-    with started_gate(cluster.port) as started:
-        yield started
 
 
 @pytest.fixture
