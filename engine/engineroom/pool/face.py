@@ -323,7 +323,7 @@ class ClientFace:
         if error.fault == "read-only" and not block.is_demoted:
             return None  # the next server would say the same
         # What was tried again by a call inside the block is not tried again by it.
-        is_nested = getattr(error, "attempts", 1) != 1
+        is_nested = error.attempts != 1
         verdict = decide(
             error,
             is_repeatable=block.is_undone,
@@ -332,8 +332,10 @@ class ClientFace:
             deadline=deadline,
         )
         if verdict.pause_seconds is None:
-            if is_nested and error.retryable:
-                self.metrics.count("nested_retries")
+            if verdict.reason in ("attempts", "time"):
+                self.metrics.count("attempts_exhausted")
+            elif verdict.reason == "nested" and error.attempts != deadline.attempts:
+                self.metrics.count("nested_retries")  # and not of the way to BEGIN
             return None
         self.metrics.count("retries", fault=error.fault)
         deadline.enter("pausing")
