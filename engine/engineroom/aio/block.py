@@ -171,6 +171,7 @@ class Transaction(_Lending):
 
 async def _take(client: Client, read_only: bool, seconds: float | None) -> Slot:
     """Return a connection to be lent."""
+    client._check_loop()
     lane = client._read_lane if read_only else client._write_lane
     slot = None if client._replicas and read_only else lane.take()
     if slot is not None:
@@ -179,7 +180,6 @@ async def _take(client: Client, read_only: bool, seconds: float | None) -> Slot:
             slot.since = now
             return slot
         client._pool.give(slot)
-    client._check_loop()
     call = client._for_block(read_only, client._deadline(seconds), _nothing)
     client._keep()
     taken: tuple[None, Slot] = await drive(make_call(client._pool, call))

@@ -136,10 +136,13 @@ class Client(ClientFace):
         self._limit_seconds = self._limit_ms / 1000
         self._keeper: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[Health] | None = None
+        # Whether any loop may have it: a forked child has none of its parent's.
+        self._is_free = False
 
     def _begin_anew(self) -> None:
         super()._begin_anew()
         self._keeper = self._asking = None
+        self._is_free = True
 
     async def _begin(self) -> None:
         began = monotonic()
@@ -156,11 +159,15 @@ class Client(ClientFace):
             raise
 
     def _check_loop(self) -> None:
-        if running_loop() is not self._io.loop:
+        if running_loop() is self._io.loop:
+            return
+        if not self._is_free:
             raise errors.UsedByAnotherLoop(
                 "The client was opened in another event loop",
                 hint="open a client in each loop",
             )
+        self._io.begin_anew()
+        self._is_free = False
 
     # Statements.
 
@@ -270,6 +277,9 @@ class Client(ClientFace):
         try:
             reader = slot.conversation.make_reader()
             rows = await line.answer(reader, operation, parameters)
+        except errors.UsedByAnotherLoop:
+            self._pool.give(slot)
+            raise
         except errors.Error as error:
             return await self._answer_slowly(
                 operation, parameters, idempotent, after=(slot, error, began)
@@ -490,6 +500,7 @@ class Client(ClientFace):
 
     async def reconnect(self) -> None:
         """Replace all connections: idle ones now, the others as they come back."""
+        self._check_loop()
         await drive(self._pool.retire("reconnect"))
 
     async def close(self, timeout_seconds: float | None = None) -> None:

@@ -91,6 +91,14 @@ class LoopIO:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._left: set[asyncio.Task[Any]] = set()
+
+    def begin_anew(self) -> None:
+        """Work in the loop that runs: this is a forked child of where the other is."""
+        self.loop = asyncio.get_running_loop()
+        # They never go on; but one that nobody holds would be complained of.
+        self._left |= self._tasks
+        self._tasks = set()
 
     def make_waiter(self) -> LoopWaiter:
         """Return what a task waits with."""
