@@ -279,6 +279,36 @@ def test_a_close_that_is_cancelled_at_any_step_is_ended_by_the_next(
     asyncio.run(attack())
 
 
+@pytest.mark.parametrize("least", [1, MOST])
+def test_a_client_goes_on_after_all_tasks_were_cancelled_at_any_moment(
+    url: str, least: int
+) -> None:
+    options: Any = {"min_size": least, "max_size": MOST, "start": "first use"}
+
+    async def attack() -> None:
+        for turns in itertools.count():
+            client = await engineroom.aio.open(url, **options)
+            first = asyncio.create_task(_read(client))
+            # The loop looks at its sockets in each turn; a thread needs a while.
+            for _ in range(turns):
+                await asyncio.sleep(0.0002)
+            is_over = first.done()
+            others = other_tasks()
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await _is_whole(client, turns)
+            await client.close(1)
+            assert [len(lane.slots) for lane in client._pool.lanes] == [
+                0 for _ in client._pool.lanes
+            ], turns
+            assert client._pool.primary.trouble is None
+            if is_over:
+                return
+
+    asyncio.run(attack())
+
+
 def test_a_client_that_is_closed_while_it_grows_keeps_nothing(url: str) -> None:
     async def attack() -> None:
         for turns in range(12):

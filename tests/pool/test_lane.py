@@ -184,14 +184,13 @@ class Books(RuleBasedStateMachine):
         in_hands = [*self.lent, *(waiter.slot for waiter in self.given)]
         everything = [*in_hands, *self.idle]
         assert len(set(everything)) == len(everything), "one connection, two owners"
-        assert set(everything) == lane.slots, "a connection was lost"
+        assert set(everything) == set(lane.slots), "a connection was lost"
         assert lane.idle == self.idle
         assert lane.waiting == len(self.queue)
         assert lane.in_use == len(in_hands)
         assert lane.opening == self.opening
         assert len(lane.slots) + lane.opening <= MOST
         assert not (lane.idle and lane.waiting), "somebody waits for what lies idle"
-        assert len(lane.waiters) <= 2 * lane.waiting + 17, "the line grows for ever"
 
 
 Books.TestCase.settings = settings(
@@ -258,7 +257,7 @@ def test_a_forked_lane_knows_nothing_of_its_parents(lane: tuple[Lane, Slot]) -> 
     before = books.generation
     books.lock.acquire()  # as another thread has it at the moment of the fork
     books.begin_anew()
-    assert (books.slots, books.idle, books.waiting) == (set(), [], 0)
+    assert (set(books.slots), books.idle, books.waiting) == (set(), [], 0)
     assert books.life.name == "new"
     assert books.floor == books.generation > before
     assert not books.give(slot)

@@ -518,7 +518,8 @@ class Client(ClientFace):
 
     def _keep(self) -> None:
         """See that somebody looks after the connections."""
-        if self._keeper is None and not self.closed:
+        is_kept = self._keeper is not None and not self._keeper.done()
+        if not is_kept and not self.closed:
             pool = self._pool
             closing: Any = pool.closing
             self._keeper = self._io.start(_keep(weakref.ref(pool), closing))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from inspect import isawaitable
+from inspect import GEN_CREATED, getgeneratorstate, isawaitable
 
 from engineroom.aio.connection import Connection
 from engineroom.aio.line import running_loop
@@ -47,15 +47,13 @@ class LoopWaiter:
     Attributes:
         slot: the connection, when it has come.
         error: why none will come.
-        is_over: whether it waits no longer.
     """
 
-    __slots__ = ("_future", "_is_woken", "error", "is_over", "slot")
+    __slots__ = ("_future", "_is_woken", "error", "slot")
 
     def __init__(self) -> None:
         self.slot: Slot | None = None
         self.error: errors.Error | None = None
-        self.is_over = False
         self._is_woken = False
         self._future: asyncio.Future[None] | None = None
 
@@ -164,14 +162,30 @@ class LoopIO:
         """Go through several at once; return what each gave or failed with."""
         return await asyncio.gather(*map(drive, every), return_exceptions=True)
 
-    def spawn(self, steps: Steps[Any]) -> None:
-        """Go through them in a task of their own."""
+    def spawn(
+        self, steps: Steps[Any], unbegun: Callable[[BaseException], object]
+    ) -> None:
+        """Go through them in a task of their own.
+
+        Args:
+            steps: what to do.
+            unbegun: called with the reason where the task is cancelled before that.
+        """
+
+        def look(task: asyncio.Task[Any]) -> None:
+            if task.cancelled() and getgeneratorstate(steps) == GEN_CREATED:
+                unbegun(asyncio.CancelledError())
+
+        task = self.settle(steps)
+        if task is not None:
+            task.add_done_callback(look)
+
+    def settle(self, steps: Steps[Any]) -> asyncio.Task[Any] | None:
+        """Go through what ends soon, in a task of its own."""
         if running_loop() is not self.loop:
             steps.close()  # the loop has ended, and with it what they are about
-            return
-        self.start(drive(steps))
-
-    settle = spawn
+            return None
+        return self.start(drive(steps))
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task, and keep hold of it until it ends."""

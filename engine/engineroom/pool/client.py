@@ -463,13 +463,14 @@ class Client(ClientFace):
             return
         with self._keeper_lock:
             if self._keeper is None:
-                self._keeper = threading.Thread(
+                keeper = threading.Thread(
                     target=_keep,
                     args=(weakref.ref(self._pool), self._pool.closing),
                     name="engineroom keeper",
                     daemon=True,
                 )
-                self._keeper.start()
+                keeper.start()
+                self._keeper = keeper
 
     def __enter__(self) -> Client:
         return self

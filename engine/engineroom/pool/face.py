@@ -136,7 +136,7 @@ class ClientFace:
 
     def leases(self) -> list[LeaseFacts]:
         """Return who has a connection for more than one statement, the oldest first."""
-        slots = [slot for lane in self._pool.lanes for slot in list(lane.slots)]
+        slots = [slot for lane in self._pool.lanes for slot in lane.all()]
         found = [slot.lease for slot in slots if slot.lease is not None]
         return sorted(found, key=lambda lease: lease.began)
 

@@ -6,6 +6,10 @@ an event loop the lock is never waited for.
 
 Whoever waits is served in the order of coming. Of the idle connections the one used
 last goes first, so that those that are not needed grow old.
+
+A connection that is lent is known here only as long as somebody has it. An exception
+can come between any two instructions, as Ctrl-C does; whoever loses a connection to it
+loses that connection, and not its place in the pool for ever.
 """
 
 # pyright: reportPrivateUsage=false
@@ -13,8 +17,9 @@ last goes first, so that those that are not needed grow old.
 from __future__ import annotations
 
 from _thread import allocate_lock
-from collections import deque
+from collections import OrderedDict
 from time import monotonic
+from weakref import WeakSet
 
 from engineroom import errors
 from engineroom.pool.states import Life
@@ -34,7 +39,6 @@ if TYPE_CHECKING:
 
         slot: Slot | None
         error: errors.Error | None
-        is_over: bool
 
         def wake(self) -> None: ...
 
@@ -67,6 +71,7 @@ class Slot:
     """
 
     __slots__ = (
+        "__weakref__",
         "born",
         "connection",
         "conversation",
@@ -110,10 +115,9 @@ class Lane:
         least, most: how many there are at least and at most.
         life: the state that it is in.
         lock: around each change.
-        slots: all that are open, idle or not.
+        slots: all that are open, idle or not, as long as anybody has them.
         idle: those that nobody has, the one used last at the end.
-        waiters: who waits, in the order of coming, with some that no longer do.
-        waiting: how many of them still do.
+        waiters: who waits, in the order of coming.
         opening: how many connections are on their way.
         generation: raised whenever a connection is lost or all are to be replaced.
         floor: connections of an older generation are not handed out any more.
@@ -155,10 +159,9 @@ class Lane:
 
     def _empty(self) -> None:
         self.lock = allocate_lock()
-        self.slots: set[Slot] = set()
+        self.slots: WeakSet[Slot] = WeakSet()
         self.idle: list[Slot] = []
-        self.waiters: deque[Waiter] = deque()
-        self.waiting = 0
+        self.waiters: OrderedDict[Waiter, None] = OrderedDict()
         self.opening = 0
         self.emptied: list[Waiter] = []
         self.starting_since: float | None = None
@@ -177,6 +180,16 @@ class Lane:
         return len(self.slots) - len(self.idle)
 
     @property
+    def waiting(self) -> int:
+        """How many wait for one."""
+        return len(self.waiters)
+
+    def all(self) -> list[Slot]:
+        """Return those that are open, idle or not."""
+        with self.lock:
+            return list(self.slots)
+
+    @property
     def is_full(self) -> bool:
         """Whether no further connection may be opened."""
         return len(self.slots) + self.opening >= self.most
@@ -184,7 +197,7 @@ class Lane:
     def take(self) -> Slot | None:
         """Return an idle connection, None where there is none or somebody waits."""
         with self.lock:
-            if self.waiting or not self.idle:
+            if self.waiters or not self.idle:
                 return None
             return self.idle.pop()
 
@@ -197,22 +210,16 @@ class Lane:
         with self.lock:
             if self.life.name in _OVER:
                 raise errors.ClientClosed(self.life.name)
-            if self.idle and not self.waiting:
+            if self.idle and not self.waiters:
                 waiter.slot = self.idle.pop()
-                waiter.is_over = True
                 waiter.wake()
-                return
-            self.waiters.append(waiter)
-            self.waiting += 1
+            else:
+                self.waiters[waiter] = None
 
     def leave(self, waiter: Waiter) -> Slot | None:
         """Stand in line no longer; return what was given meanwhile, to be given on."""
         with self.lock:
-            if not waiter.is_over:
-                waiter.is_over = True
-                self.waiting -= 1
-                if len(self.waiters) > 2 * self.waiting + 16:
-                    self.waiters = deque(w for w in self.waiters if not w.is_over)
+            self.waiters.pop(waiter, None)
             slot, waiter.slot = waiter.slot, None
             return slot
 
@@ -227,31 +234,21 @@ class Lane:
             if slot.generation < self.floor:
                 self._discard(slot)
                 return False
-            waiter = self._next_waiter() if self.waiting else None
-            if waiter is None:
-                self.idle.append(slot)
-            else:
+            if self.waiters:
+                waiter, _ = self.waiters.popitem(last=False)
                 waiter.slot = slot
                 waiter.wake()
+            else:
+                self.idle.append(slot)
             return True
-
-    def _next_waiter(self) -> Waiter | None:
-        while self.waiters:
-            waiter = self.waiters.popleft()
-            if not waiter.is_over:
-                waiter.is_over = True
-                self.waiting -= 1
-                return waiter
-        return None
 
     def fail_all(self, error: errors.Error) -> None:
         """Tell all who wait why there is nothing to wait for."""
         with self.lock:
-            while self.waiting:
-                waiter = self._next_waiter()
-                if waiter is not None:
-                    waiter.error = error
-                    waiter.wake()
+            while self.waiters:
+                waiter, _ = self.waiters.popitem(last=False)
+                waiter.error = error
+                waiter.wake()
 
     def wants_start(self) -> bool:
         """Whether there is nothing, and nothing on its way; then it is connecting.
@@ -413,5 +410,5 @@ class Lane:
     def oldest(self) -> Slot | None:
         """Return the connection that somebody has had for longest."""
         with self.lock:
-            taken = self.slots.difference(self.idle)
+            taken = set(self.slots).difference(self.idle)
         return min(taken, key=lambda slot: slot.since, default=None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engineroom.connection import Location
     from engineroom.pool.pool import Pool, Steps
 
-__all__ = ["grow", "warm_up"]
+__all__ = ["grow", "warm_up", "warm_up_failed"]
 
 # Where it is off, a backslash ends no literal, and texts are read wrongly here.
 _STRINGS = "parameter:standard_conforming_strings"
@@ -31,30 +31,17 @@ _STRINGS = "parameter:standard_conforming_strings"
 def warm_up(pool: Pool, lane: Lane) -> Steps[None]:
     """Make a lane ready that is connecting: open, prepare, and prove it works."""
     began = lane.starting_since = monotonic()
-    until = began + pool.options.warm_up_seconds
+    slots: list[Slot] = []
     try:
-        yield from _prepare_place(pool, lane)
-        lane.reserve(1)
-        first = yield from _open_proven(pool, lane, until)
+        yield from _open_least(pool, lane, began, slots)
     except BaseException as error:
-        _warm_up_failed(pool, lane, error, began)
+        warm_up_failed(pool, lane, began, error)
+        pool.io.settle(_drop_all(pool, slots))
         if not isinstance(error, Exception):
             raise
         return
-    slots = [first]
-    lane.move("warming")
-    rest = max(0, lane.least - 1)
-    lane.reserve(rest)
-    every = [_open_proven(pool, lane, until) for _ in range(rest)]
-    outcomes: list[Any] = []
-    if every:
-        outcomes = yield pool.io.gather(every)
-    slots += [each for each in outcomes if isinstance(each, Slot)]
-    failure = next(filter(_is_failure, outcomes), None)
-    if failure is not None:
-        _warm_up_failed(pool, lane, failure, began)
     lane.starting_since = None
-    if failure is not None or not lane.move("ready"):
+    if not lane.move("ready"):
         yield from _drop_all(pool, slots)
         return
     lane.told_of = ""
@@ -69,12 +56,29 @@ def warm_up(pool: Pool, lane: Lane) -> Steps[None]:
     pool.see_to_waiting(lane)
 
 
+def _open_least(pool: Pool, lane: Lane, began: float, slots: list[Slot]) -> Steps[None]:
+    """Open as many connections as there are at least, the first one alone."""
+    until = began + pool.options.warm_up_seconds
+
+    def open_one() -> Steps[None]:
+        lane.reserve(1)
+        slots.append((yield from _open_proven(pool, lane, until)))
+
+    yield from _prepare_place(pool, lane)
+    yield from open_one()
+    lane.move("warming")
+    if lane.least > 1:
+        rest = [open_one() for _ in range(lane.least - 1)]
+        outcomes: list[Any] = yield pool.io.gather(rest)
+        failure = next(filter(_is_failure, outcomes), None)
+        if failure is not None:
+            raise failure
+
+
 def _is_failure(outcome: object) -> bool:
     """Whether a connection that was wanted is missing for another reason than room."""
-    if isinstance(outcome, errors.Error):
-        # A server that is full has given what it can.
-        return outcome.fault != "capacity"
-    return not isinstance(outcome, Slot)
+    # A server that is full has given what it can.
+    return outcome is not None and getattr(outcome, "fault", "") != "capacity"
 
 
 def _prepare_place(pool: Pool, lane: Lane) -> Steps[None]:
@@ -92,7 +96,8 @@ def _drop_all(pool: Pool, slots: list[Slot]) -> Steps[None]:
     yield from pool.discard_all(slots, "warm-up failed")
 
 
-def _warm_up_failed(pool: Pool, lane: Lane, error: BaseException, began: float) -> None:
+def warm_up_failed(pool: Pool, lane: Lane, began: float, error: BaseException) -> None:
+    """Note that a lane did not become ready, and tell who waits."""
     lane.starting_since = None
     seconds = monotonic() - began
     cause = _as_ours(error, began)

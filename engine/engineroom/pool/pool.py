@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 from engineroom import errors
 from engineroom.metrics import Metrics
 from engineroom.pool.learning import learned_for
 from engineroom.pool.log import INFO, WARNING, tell
-from engineroom.pool.opening import grow, warm_up
+from engineroom.pool.opening import grow, warm_up, warm_up_failed
 from engineroom.pool.outcome import another
 from engineroom.pool.places import SHARING_POOLERS, make_lanes
 
@@ -51,8 +52,10 @@ if TYPE_CHECKING:
         ) -> tuple[Callable[[int], object], Callable[[], bool]]: ...
         def call(self, hook: Callable[..., Any], *arguments: Any) -> Any: ...
         def gather(self, every: Sequence[Steps[Any]]) -> Any: ...
-        def spawn(self, steps: Steps[Any]) -> None: ...
-        def settle(self, steps: Steps[Any]) -> None: ...
+        def spawn(
+            self, steps: Steps[Any], unbegun: Callable[[BaseException], object]
+        ) -> None: ...
+        def settle(self, steps: Steps[Any]) -> object: ...
 
 
 __all__ = ["LOOK_SECONDS", "Pool"]
@@ -143,7 +146,7 @@ class Pool:
 
     def _oldest_lease(self) -> float:
         now = monotonic()
-        leases = [s.lease for lane in self.lanes for s in list(lane.slots) if s.lease]
+        leases = [s.lease for lane in self.lanes for s in lane.all() if s.lease]
         return max((now - lease.began for lease in leases), default=0.0)
 
     def begin_anew(self) -> None:
@@ -179,9 +182,9 @@ class Pool:
 
     def _wait_for_one(self, lane: Lane, deadline: Deadline) -> Steps[Slot]:
         waiter = self.io.make_waiter()
-        lane.join(waiter)
         began = monotonic()
         try:
+            lane.join(waiter)
             self.take_back()
             if waiter.slot is None:
                 self.see_to(lane)
@@ -229,9 +232,13 @@ class Pool:
     def see_to(self, lane: Lane) -> None:
         """Have connections opened where somebody waits for whom there is none."""
         if lane.wants_start():
-            self.io.spawn(warm_up(self, lane))
+            failed = partial(warm_up_failed, self, lane, monotonic())
+            self.io.spawn(warm_up(self, lane), failed)
         while lane.wants_growth():
-            self.io.spawn(grow(self, lane))
+            self._grow(lane)
+
+    def _grow(self, lane: Lane) -> None:
+        self.io.spawn(grow(self, lane), lambda _: lane.miss(None))
 
     def _is_usable(
         self, slot: Slot, deadline: Deadline, *, is_write: bool
@@ -369,13 +376,13 @@ class Pool:
             if lane.least and lane.life.name == "ready" and not lane.slots:
                 self.see_to(lane)
             while lane.wants_least():
-                self.io.spawn(grow(self, lane))
+                self._grow(lane)
             self.see_to_waiting(lane)
         self._report_leaks()
 
     def _report_leaks(self) -> None:
         for lane in self.lanes:
-            for slot in list(lane.slots):
+            for slot in lane.all():
                 lease = slot.lease
                 if lease is None or lease.is_reported or lease.is_over:
                     continue
@@ -426,6 +433,7 @@ class Pool:
             idle += lane.drain(emptied)
             lane.fail_all(errors.ClientClosed("draining"))
         self.closing.wake()
+        self.take_back()
         yield from self.discard_all(idle, "client closed")
         for lane, emptied in draining:
             yield self.io.wait(emptied, max(0.0, until - monotonic()))

@@ -42,15 +42,13 @@ class ThreadWaiter:
     Attributes:
         slot: the connection, when it has come.
         error: why none will come.
-        is_over: whether it waits no longer.
     """
 
-    __slots__ = ("_gate", "error", "is_over", "slot")
+    __slots__ = ("_gate", "error", "slot")
 
     def __init__(self) -> None:
         self.slot: Slot | None = None
         self.error: errors.Error | None = None
-        self.is_over = False
         self._gate = allocate_lock()
         self._gate.acquire()
 
@@ -141,8 +139,15 @@ class ThreadIO:
             thread.join()
         return outcomes
 
-    def spawn(self, steps: Steps[Any]) -> None:
-        """Go through them in a thread of their own."""
+    def spawn(
+        self, steps: Steps[Any], unbegun: Callable[[BaseException], object]
+    ) -> None:
+        """Go through them in a thread of their own.
+
+        Args:
+            steps: what to do.
+            unbegun: called with the reason where there is no thread to be had.
+        """
 
         def go() -> None:
             try:
@@ -152,7 +157,12 @@ class ThreadIO:
 
         thread = threading.Thread(target=go, name="engineroom", daemon=True)
         self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except BaseException as error:
+            self._threads.discard(thread)
+            unbegun(error)
+            raise
 
     def settle(self, steps: Steps[Any]) -> None:
         """Go through what ends soon, here and now."""
