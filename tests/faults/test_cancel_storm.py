@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import engineroom
 import engineroom.aio
@@ -19,11 +19,16 @@ from engineroom import errors
 from .styles import Awaited, figure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .figures import Figures
+    from .gate import Gate
     from .styles import Style
 
 # Of each face with each backend: 100,000 in all.
 CALLS = 25_000
+CALLS_WITH_LOSS = 5_000
+LOSS = 0.01
 AT_ONCE = 64
 MOST_CONNECTIONS = 4
 # The deadline of a call in a thread, on average: about as long as it waits.
@@ -34,58 +39,91 @@ ASK = {"postgres": "SELECT ?::int8", "sqlite": "SELECT ?"}
 OUT_OF_TIME = (errors.TimedOut, errors.DeadlineExceeded, errors.PoolExhausted)
 
 
+class Storm(NamedTuple):
+    """What is stormed, how often, and what is done before it is looked over."""
+
+    url: str
+    calls: int
+    chance: random.Random
+    heal: Callable[[], object] = lambda: None
+
+    @property
+    def sql(self) -> str:
+        return ASK["sqlite" if self.url.startswith("sqlite") else "postgres"]
+
+    @property
+    def places(self) -> int:
+        """How many connections can be lent for writing at once."""
+        return 1 if self.url.startswith("sqlite") else MOST_CONNECTIONS
+
+
+def rage(storm: Storm, style: Style) -> dict[str, float]:
+    """Let a storm go by; return how its calls ended."""
+    begin = _storm_of_tasks if isinstance(style, Awaited) else _storm_of_threads
+    start = time.monotonic()
+    tally = begin(style, storm)
+    tally["seconds"] = round(time.monotonic() - start, 1)
+    assert tally["wrong answer"] == 0
+    assert tally["swallowed"] == 0
+    assert tally["answered"] + tally["stopped"] + tally["failed"] == storm.calls
+    # A storm in which nothing happens would prove nothing.
+    assert min(tally["answered"], tally["stopped"]) > storm.calls / 20
+    assert tally["longest overrun"] < SLACK_SECONDS
+    return tally
+
+
 def test_nothing_is_left_of_a_storm(
     style: Style, database: str, seed: int, figures: Figures
 ) -> None:
-    backend = "sqlite" if database.startswith("sqlite") else "postgres"
-    storm = _storm_of_tasks if isinstance(style, Awaited) else _storm_of_threads
-    start = time.monotonic()
-    tally = storm(style, database, ASK[backend], random.Random(seed))
-    tally["seconds"] = round(time.monotonic() - start, 1)
-    figures.note(f"storm, {backend}, {style.name}", **tally)
-    assert tally["wrong answer"] == 0
-    assert tally["swallowed"] == 0
-    assert tally["answered"] + tally["stopped"] == CALLS
-    # A storm in which nothing happens would prove nothing.
-    assert min(tally["answered"], tally["stopped"]) > CALLS / 20
-    assert tally["longest overrun"] < SLACK_SECONDS
+    storm = Storm(database, CALLS, random.Random(seed))
+    tally = rage(storm, style)
+    figures.note(f"storm, {database.partition(':')[0]}, {style.name}", **tally)
+    assert tally["failed"] == 0
+
+
+def test_nothing_is_left_of_a_storm_that_loses_connections(
+    style: Style, gate: Gate, gate_url: str, seed: int, figures: Figures
+) -> None:
+    gate.lose(LOSS)
+    storm = Storm(gate_url, CALLS_WITH_LOSS, random.Random(seed), gate.heal)
+    tally = rage(storm, style)
+    figures.note(f"storm with losses, {style.name}", lost=gate.lost, **tally)
+    assert gate.lost > 0
 
 
 def _new_tally() -> dict[str, float]:
-    names = ("answered", "stopped", "swallowed", "wrong answer", "longest overrun")
-    return dict.fromkeys(names, 0)
+    names = ("answered", "stopped", "failed", "swallowed", "wrong answer")
+    return dict.fromkeys((*names, "longest overrun"), 0)
 
 
 def _note_answer(tally: dict[str, float], value: object, number: int) -> None:
     tally["answered" if value == number else "wrong answer"] += 1
 
 
-def _storm_of_tasks(
-    style: Any, url: str, sql: str, chance: random.Random
-) -> dict[str, float]:
-    async def storm() -> dict[str, float]:
+def _storm_of_tasks(style: Any, storm: Storm) -> dict[str, float]:
+    async def rage() -> dict[str, float]:
         tally = _new_tally()
-        async with engineroom.aio.open(url, max_size=MOST_CONNECTIONS) as client:
-            numbers = iter(range(CALLS))
-            each = [
-                _cancel_some(client, sql, numbers, chance, tally)
-                for _ in range(AT_ONCE)
-            ]
-            await asyncio.gather(*each)
+        async with engineroom.aio.open(storm.url, max_size=MOST_CONNECTIONS) as client:
+            numbers = iter(range(storm.calls))
+            await asyncio.gather(
+                *(_cancel_some(client, storm, numbers, tally) for _ in range(AT_ONCE))
+            )
             tally["connects"] = figure(client, "counters", "connects")
-            await asyncio.wait_for(_take_all(client, sql), 5)
+            storm.heal()
+            await asyncio.wait_for(_take_all(client, storm), 5)
         return tally
 
-    done: dict[str, float] = style.run(storm())
+    done: dict[str, float] = style.run(rage())
     return done
 
 
 async def _cancel_some(
-    client: Any, sql: str, numbers: Any, chance: random.Random, tally: dict[str, float]
+    client: Any, storm: Storm, numbers: Any, tally: dict[str, float]
 ) -> None:
     ways = (_ask, _ask, _ask, _lend, _transact)
+    chance = storm.chance
     for number in numbers:
-        task = asyncio.create_task(chance.choice(ways)(client, sql, number))
+        task = asyncio.create_task(chance.choice(ways)(client, storm.sql, number))
         await _pass_some_time(task, chance)
         is_cancelled = chance.random() < 0.9 and task.cancel()
         try:
@@ -93,6 +131,9 @@ async def _cancel_some(
         except asyncio.CancelledError:
             assert is_cancelled
             tally["stopped"] += 1
+        except errors.Error:
+            tally["swallowed"] += is_cancelled
+            tally["failed"] += 1
         else:
             tally["swallowed"] += is_cancelled
             _note_answer(tally, value, number)
@@ -122,12 +163,12 @@ async def _transact(client: Any, sql: str, number: int) -> object:
         return (await (await connection.execute(sql, (number,))).fetchone())[0]
 
 
-async def _take_all(client: Any, sql: str) -> None:
+async def _take_all(client: Any, storm: Storm) -> None:
     """Lend every connection there may be, all at once: none has gone astray."""
-    leases = [client.connection() for _ in range(_places(client))]
+    leases = [client.connection() for _ in range(storm.places)]
     for number, lease in enumerate(leases):
         connection = await lease.__aenter__()
-        cursor = await connection.execute(sql, (number,))
+        cursor = await connection.execute(storm.sql, (number,))
         assert await cursor.fetchone() == (number,)
     assert figure(client, "gauges", "pool_waiting") == 0
     for lease in leases:
@@ -135,21 +176,13 @@ async def _take_all(client: Any, sql: str) -> None:
     assert figure(client, "gauges", "pool_in_use") == 0
 
 
-def _places(client: Any) -> int:
-    return 1 if client.url.startswith("sqlite") else MOST_CONNECTIONS
-
-
-def _storm_of_threads(
-    _: object, url: str, sql: str, chance: random.Random
-) -> dict[str, float]:
+def _storm_of_threads(_: object, storm: Storm) -> dict[str, float]:
     tallies = [_new_tally() for _ in range(AT_ONCE)]
-    with engineroom.open(url, max_size=MOST_CONNECTIONS) as client:
-        numbers = iter(range(CALLS))
+    with engineroom.open(storm.url, max_size=MOST_CONNECTIONS) as client:
+        numbers = iter(range(storm.calls))
         with ThreadPoolExecutor(AT_ONCE) as threads:
             done = [
-                threads.submit(
-                    _hurry, client, sql, numbers, random.Random(chance.random()), tally
-                )
+                threads.submit(_hurry, client, storm, numbers, tally)
                 for tally in tallies
             ]
         for each in done:
@@ -157,20 +190,22 @@ def _storm_of_threads(
         total = {name: sum(tally[name] for tally in tallies) for name in tallies[0]}
         total["longest overrun"] = max(tally["longest overrun"] for tally in tallies)
         total["connects"] = figure(client, "counters", "connects")
-        _take_all_blocking(client, sql)
+        storm.heal()
+        _take_all_blocking(client, storm)
     return total
 
 
-def _hurry(
-    client: Any, sql: str, numbers: Any, chance: random.Random, tally: dict[str, float]
-) -> None:
+def _hurry(client: Any, storm: Storm, numbers: Any, tally: dict[str, float]) -> None:
+    chance = random.Random(storm.chance.random())
     for number in numbers:
         seconds = chance.expovariate(1 / MEAN_SECONDS) + 0.0001
         start = time.monotonic()
         try:
-            value = _ask_in_time(client, sql, number, seconds, chance)
+            value = _ask_in_time(client, storm.sql, number, seconds, chance)
         except OUT_OF_TIME:
             tally["stopped"] += 1
+        except errors.Error:
+            tally["failed"] += 1
         else:
             _note_answer(tally, value, number)
         overrun = time.monotonic() - start - seconds
@@ -188,10 +223,11 @@ def _ask_in_time(
         return connection.execute(sql, (number,)).fetchone()[0]
 
 
-def _take_all_blocking(client: Any, sql: str) -> None:
-    leases = [client.connection() for _ in range(_places(client))]
+def _take_all_blocking(client: Any, storm: Storm) -> None:
+    leases = [client.connection() for _ in range(storm.places)]
     for number, lease in enumerate(leases):
-        assert lease.__enter__().execute(sql, (number,)).fetchone() == (number,)
+        cursor = lease.__enter__().execute(storm.sql, (number,))
+        assert cursor.fetchone() == (number,)
     assert figure(client, "gauges", "pool_waiting") == 0
     for lease in leases:
         lease.__exit__(None, None, None)

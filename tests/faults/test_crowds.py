@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from postgres.programs import wait_until
@@ -13,9 +14,12 @@ import engineroom
 import engineroom.aio
 
 from .figures import spread
-from .styles import Awaited, figure
+from .stages import file_stage
+from .styles import Awaited, figure, measured
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .figures import Figures
     from .gate import Gate
     from .styles import Style
@@ -25,6 +29,10 @@ MOST_CONNECTIONS = 10
 # Threads are dear: a tenth of the tasks is what a machine has room for.
 WAITERS = {"asyncio": 10_000, "blocking": 1_000}
 PATIENCE_SECONDS = 60.0
+WRITERS = 16
+WRITES = 50
+INSERT = "INSERT INTO kept_once (number) VALUES (?)"
+COUNT = "SELECT count(*) FROM kept_once"
 # A file has one lane for its writer and one for its readers.
 WARM_UPS = {"postgres": 1, "sqlite": 2}
 ASK = {"postgres": "SELECT ?::int8", "sqlite": "SELECT ?"}
@@ -58,6 +66,31 @@ def test_a_thousand_first_queries_share_one_way_to_connect(
         connects=connects,
         **spread([outcome.seconds for outcome in outcomes]),
     )
+
+
+def test_sixteen_threads_never_hear_that_a_file_is_locked(
+    style: Style, tmp_path: Path, figures: Figures
+) -> None:
+    def write_and_read(_: int) -> list[float]:
+        waits = []
+        for _ in range(WRITES):
+            numbers = stage.ledger.take()
+            write = lambda n=numbers: caller.call("execute", INSERT, (n[0],))  # noqa: E731
+            outcome = measured(lambda n=numbers, w=write: stage.ledger.note(n, w))
+            assert outcome.error is None
+            assert caller.call("fetchvalue", COUNT) > 0
+            waits.append(outcome.seconds)
+        return waits
+
+    with file_stage(tmp_path) as stage, style.open(stage.url) as caller:
+        with ThreadPoolExecutor(WRITERS) as threads:
+            waits = list(
+                chain.from_iterable(threads.map(write_and_read, range(WRITERS)))
+            )
+        assert figure(caller.client, "counters", "retries") == 0
+        assert len(stage.numbers()) == WRITERS * WRITES
+        assert stage.ledger.faults_in(stage.numbers()) == []
+    figures.note(f"{WRITERS} writers of a file, {style.name}", **spread(waits))
 
 
 def test_waiters_are_served_in_their_turn(
