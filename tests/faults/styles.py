@@ -14,13 +14,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from postgres.programs import wait_until
+
 import engineroom
 import engineroom.aio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-__all__ = ["Awaited", "Blocking", "Outcome", "Style", "figure", "measured"]
+__all__ = [
+    "Awaited",
+    "Blocking",
+    "Outcome",
+    "Style",
+    "figure",
+    "measured",
+    "own_threads",
+]
 
 
 class Outcome(NamedTuple):
@@ -60,6 +70,11 @@ def figure(client: Any, kind: str, name: str) -> float:
     return float(
         sum(value for key, value in found.items() if key.split("{")[0] == name)
     )
+
+
+def own_threads() -> set[threading.Thread]:
+    """Return all threads but those that a loop keeps for whatever may block."""
+    return {one for one in threading.enumerate() if not one.name.startswith("asyncio_")}
 
 
 class BlockingCaller:
@@ -205,13 +220,12 @@ class Awaited:
             self.run(client.close())
 
     def close(self) -> None:
-        """End the loop; nothing may be left that runs in it."""
-        left = self.run(self._left())
+        """End the loop; nothing may be left that goes on in it."""
+        wait_until(lambda: not self.run(self._left()), "no task is left", seconds=5)
         self.run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        assert left == []
 
     async def _left(self) -> list[str]:
         mine = asyncio.current_task()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import random
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from postgres.programs import wait_until
 from postgres.sockets import open_sockets
 
 from .stages import TABLES, gated_stage
-from .styles import figure, measured
+from .styles import figure, measured, own_threads
 
 if TYPE_CHECKING:
     import pytest
@@ -46,11 +45,6 @@ def resident_bytes() -> int:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def own_threads() -> set[threading.Thread]:
-    """Return all threads but those that a loop keeps for whatever may block."""
-    return {one for one in threading.enumerate() if not one.name.startswith("asyncio_")}
 
 
 def work(
