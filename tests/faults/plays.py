@@ -145,8 +145,10 @@ def check(
     expected = dict(zip(SITUATIONS, trouble.expected))[situation].split()
     for outcome in outcomes:
         assert outcome.word in expected, repr(outcome.error)
-        if outcome.word == "timeout":  # It says what used the time.
+        if outcome.word == "timeout":
             assert isinstance(outcome.error, errors.DeadlineExceeded)
+        if outcome.error is not None and situation != "in a transaction":
+            assert "attempt" in outcome.error.account  # What used the time.
         assert outcome.seconds <= DEADLINE_SECONDS + SLACK_SECONDS, str(outcome.error)
     if situation == "in a transaction" or (
         situation == "writing" and trouble.writes_once

@@ -100,6 +100,9 @@ _BROKEN_OR_ANSWER = "answer broken-reply"
 # What breaks all replies breaks those of a new connection too, which then is none.
 _BROKEN = "broken-reply unreachable"
 
+# Who waits for the lock hears of it; who waits behind him has no time left to try.
+_LOCKED = "lock-timeout timeout"
+
 SERVER_TROUBLES = {
     "refused": _gated(
         lambda stage: stage.gate.refuse(),
@@ -123,12 +126,10 @@ SERVER_TROUBLES = {
     "one reply reset": _gated(
         lambda stage: stage.gate.reset_replies(3, times=1),
         "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
-        writes_once=True,
     ),
     "replies reset": _gated(
         lambda stage: stage.gate.reset_replies(3),
         _BROKEN, _BROKEN, "broken-reply", _BROKEN, _BROKEN,
-        writes_once=True,
     ),
     "slow reply": _gated(
         lambda stage: stage.gate.slow(10),
@@ -138,7 +139,6 @@ SERVER_TROUBLES = {
     "garbage": _gated(
         lambda stage: stage.gate.garble(),
         _BROKEN, _BROKEN, "broken-reply", _BROKEN, _BROKEN,
-        writes_once=True,
     ),
     "restart": _gated(
         _stop, "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
@@ -176,7 +176,7 @@ FILE_TROUBLES = {
     "locked": Trouble(
         file_stage,
         lambda stage: stage.locker.hold(),
-        ("answer", "lock-timeout", "lock-timeout", "lock-timeout timeout", "answer"),
+        ("answer", _LOCKED, "lock-timeout", _LOCKED, "answer"),
         end=lambda stage: stage.locker.let_go(),
         begins_first=True,
     ),

@@ -19,6 +19,9 @@ _SHORT_SECONDS = (0.01, 0.3)
 _LONG_SECONDS = 2.5
 _CALM_SECONDS = (0.2, 1.0)
 _LONG_ONE_IN = 8
+# Of statements while they are lost one by one. It is small, because this is the one
+# fault that strikes one caller and not another who asks in the same moment.
+_LOSS = 0.05
 
 
 class Weather:
@@ -45,7 +48,7 @@ class Weather:
             self._gate.garble,
             lambda: self._gate.reset_replies(3),
             lambda: self._gate.reset_replies(3, times=1),
-            lambda: self._gate.lose(0.2),
+            lambda: self._gate.lose(_LOSS),
         )
         turn = 0
         while not self._is_over.wait(self._random.uniform(*_CALM_SECONDS)):
