@@ -145,6 +145,8 @@ class Loan:
         seconds = monotonic() - began
         known.stats.add(seconds, rows)
         client = self._client
+        if client._replicas and not known.is_read and not self.slot.lane.is_reader:
+            client._pin()
         if client._watching or seconds >= client._notice_seconds:
             client._notice(known, seconds, rows)
 
