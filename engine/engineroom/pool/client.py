@@ -414,11 +414,12 @@ class Client(ClientFace):
         if not self._health_lock.acquire(timeout=seconds):
             return self._health.late()
         try:
-            known = self._health.find()
+            known = self._health.find(began)
             if known is not None:
                 return known
             try:
-                self.execute("SELECT 1", deadline_seconds=seconds)
+                left = max(0.001, began + seconds - monotonic())
+                self.execute("SELECT 1", deadline_seconds=left)
             except errors.Error as error:
                 return self._health.note(began, error)
             return self._health.note(began, None)

@@ -35,10 +35,17 @@ class HealthCache:
         self._last: Health | None = None
         self._asked = 0.0
 
-    def find(self) -> Health | None:
-        """Return the last answer, where it may be given again."""
+    def find(self, came: float = float("inf")) -> Health | None:
+        """Return the last answer, where it may be given again.
+
+        Args:
+            came: since when the caller has waited, as `time.monotonic()` counts: an
+                answer that came meanwhile is his too.
+        """
         last = self._last
-        if last is None or last.age_seconds > self._seconds:
+        if last is None:
+            return None
+        if last.age_seconds > self._seconds and self._asked < came:
             return None
         if not last.is_healthy and self._client.last_success > self._asked:
             return None  # a query has shown that it is out of date
