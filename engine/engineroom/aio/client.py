@@ -513,8 +513,9 @@ class Client(ClientFace):
         self._check_loop()
         seconds = self.options.deadline_seconds
         seconds = seconds if timeout_seconds is None else timeout_seconds
+        until = monotonic() + seconds
         await drive(self._pool.close(seconds))
-        await self._io.join(seconds)
+        await self._io.join(max(0.0, until - monotonic()))
 
     def _keep(self) -> None:
         """See that somebody looks after the connections."""

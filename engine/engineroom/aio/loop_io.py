@@ -195,8 +195,13 @@ class LoopIO:
         return task
 
     async def join(self, seconds: float) -> None:
-        """Wait for the tasks that were started."""
+        """Wait for the tasks that were started; end those that last longer."""
         this = asyncio.current_task()
         others = [task for task in self._tasks if task is not this]
-        if others:
-            await asyncio.wait(others, timeout=seconds)
+        if not others:
+            return
+        _, late = await asyncio.wait(others, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)

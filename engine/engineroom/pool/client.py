@@ -452,8 +452,9 @@ class Client(ClientFace):
         """
         seconds = self.options.deadline_seconds
         seconds = seconds if timeout_seconds is None else timeout_seconds
+        until = monotonic() + seconds
         run(self._pool.close(seconds))
-        self._io.join(seconds)
+        self._io.join(max(0.0, until - monotonic()))
         keeper = self._keeper
         if keeper is not None and keeper is not threading.current_thread():
             keeper.join()
