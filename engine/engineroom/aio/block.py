@@ -12,7 +12,6 @@ from engineroom.aio.loop_io import drive
 from engineroom.pool.block import UNDO_SECONDS, needs_mending, shape_next
 from engineroom.pool.call import make_call
 from engineroom.pool.loan import Loan
-from engineroom.pool.pool import LOOK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,7 +175,8 @@ async def _take(client: Client, read_only: bool, seconds: float | None) -> Slot:
     slot = None if client._replicas and read_only else lane.take()
     if slot is not None:
         now = monotonic()
-        if now - slot.since <= LOOK_SECONDS and not slot.is_gone():
+        validate_seconds = client.options.validate_seconds
+        if now - slot.since <= validate_seconds and not slot.is_gone():
             slot.since = now
             return slot
         client._pool.give(slot)

@@ -10,7 +10,6 @@ from engineroom import errors
 from engineroom.pool.call import make_call
 from engineroom.pool.leased import LeasedConnection
 from engineroom.pool.loan import Loan
-from engineroom.pool.pool import LOOK_SECONDS
 from engineroom.pool.thread_io import run
 
 TYPE_CHECKING = False
@@ -181,7 +180,8 @@ def _take(client: Client, read_only: bool, seconds: float | None) -> Slot:
     slot = None if client._replicas and read_only else lane.take()
     if slot is not None:
         now = monotonic()
-        if now - slot.since <= LOOK_SECONDS and not slot.is_gone():
+        validate_seconds = client.options.validate_seconds
+        if now - slot.since <= validate_seconds and not slot.is_gone():
             slot.since = now
             return slot
         client._pool.give(slot)

@@ -96,9 +96,7 @@ def make_call(pool: Pool, call: Call) -> Steps[Any]:
         call.deadline.attempts += 1
         slot: Slot | None = None
         try:
-            slot = yield from pool.acquire(
-                call.lane, call.deadline, is_write=call.is_write
-            )
+            slot = yield from pool.acquire(call.lane, call.deadline)
             call.deadline.enter("querying")
             slot.limit(int(call.deadline.limit() * 1000))
             began = monotonic()

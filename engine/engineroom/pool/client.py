@@ -18,7 +18,6 @@ from engineroom.pool.block import Lease, Transaction
 from engineroom.pool.call import fail_first, make_call
 from engineroom.pool.deadline import Deadline
 from engineroom.pool.face import ClientFace, check_start
-from engineroom.pool.pool import LOOK_SECONDS
 from engineroom.pool.result import Result
 from engineroom.pool.thread_io import ThreadIO, ThreadWaiter, run
 
@@ -215,7 +214,7 @@ class Client(ClientFace):
         if slot is None:
             return self._answer_slowly(operation, parameters, idempotent)
         began = monotonic()
-        if began - slot.since > LOOK_SECONDS or (not known.is_read and slot.is_gone()):
+        if began - slot.since > self.options.validate_seconds or slot.is_gone():
             self._pool.give(slot)
             return self._answer_slowly(operation, parameters, idempotent)
         slot.since = began

@@ -87,7 +87,7 @@ def _prepare_place(pool: Pool, lane: Lane) -> Steps[None]:
     is_reader_of_file = pool.backend == "sqlite" and lane is not primary
     if is_reader_of_file and primary.life.name != "ready":
         deadline = Deadline(pool.options.warm_up_seconds)
-        pool.give((yield from pool.acquire(primary, deadline, is_write=False)))
+        pool.give((yield from pool.acquire(primary, deadline)))
 
 
 def _drop_all(pool: Pool, slots: list[Slot]) -> Steps[None]:

@@ -58,11 +58,8 @@ if TYPE_CHECKING:
         def settle(self, steps: Steps[Any]) -> object: ...
 
 
-__all__ = ["LOOK_SECONDS", "Pool"]
+__all__ = ["Pool"]
 
-# How long a connection may be unused before a look, which waits for nothing, whether
-# the other end is still there.
-LOOK_SECONDS = 1.0
 # The longest that a connection may take to show that it works, or to be reset.
 _VALIDATE_SECONDS = 1.0
 
@@ -159,13 +156,12 @@ class Pool:
 
     # Taking a connection.
 
-    def acquire(self, lane: Lane, deadline: Deadline, *, is_write: bool) -> Steps[Slot]:
+    def acquire(self, lane: Lane, deadline: Deadline) -> Steps[Slot]:
         """Return a connection that works, as far as can be told.
 
         Args:
             lane: of which.
             deadline: of the call.
-            is_write: whether what follows must not be sent into a dead connection.
 
         Raises:
             PoolExhausted: none came free in time.
@@ -177,7 +173,7 @@ class Pool:
             slot = lane.take()
             if slot is None:
                 slot = yield from self._wait_for_one(lane, deadline)
-            if (yield from self._is_usable(slot, deadline, is_write=is_write)):
+            if (yield from self._is_usable(slot, deadline)):
                 return slot
 
     def _wait_for_one(self, lane: Lane, deadline: Deadline) -> Steps[Slot]:
@@ -240,17 +236,15 @@ class Pool:
     def _grow(self, lane: Lane) -> None:
         self.io.spawn(grow(self, lane), lambda _: lane.miss(None))
 
-    def _is_usable(
-        self, slot: Slot, deadline: Deadline, *, is_write: bool
-    ) -> Steps[bool]:
-        """Look whether a connection works, where there is a reason to."""
+    def _is_usable(self, slot: Slot, deadline: Deadline) -> Steps[bool]:
+        """Look whether a connection works; where there is a reason, ask it."""
         now = monotonic()
         if slot.expires <= now:
             yield from self.lose(slot, "lifetime", is_lost=False)
             return False
         unused = now - slot.since
         slot.since = now
-        if (is_write or unused > LOOK_SECONDS) and slot.is_gone():
+        if slot.is_gone():
             yield from self.lose(slot, "found closed")
             return False
         if unused > self.options.validate_seconds:
