@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A server on loopback, without TLS; its log has each connection."""
+    """A server on loopback, without TLS, that logs connections and ends deadlocks."""
     try:
         find_postgres()
         find("setpriv", "util-linux")
     except MissingProgram as missing:
         pytest.skip(str(missing))
-    with started_cluster("pool", settings={"log_connections": "on"}) as started:
+    settings = {"log_connections": "on", "deadlock_timeout": "50ms"}
+    with started_cluster("pool", settings=settings) as started:
         yield started
 
 

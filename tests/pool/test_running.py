@@ -35,28 +35,6 @@ def counters(client: Any) -> dict[str, int]:
 # Calls.
 
 
-def test_an_engine_that_fails_is_tried_three_times_with_its_pauses(
-    open_client: Open, gate: Gate, gate_url: str
-) -> None:
-    client = open_client(gate_url, jitter=0)
-    gate.refuse()
-    began = time.monotonic()
-    with pytest.raises(errors.ConnectFailed) as failed:
-        client.fetchvalue("SELECT 1")
-    seconds = time.monotonic() - began
-    made = gate.made
-    assert 1.5 <= seconds < 2.5
-    assert failed.value.attempts == 3
-    assert failed.value.account.startswith("3 attempts, 1.5")
-    assert "pausing 1.5" in failed.value.account
-    found = counters(client)
-    assert sum(n for name, n in found.items() if name.startswith("retries{")) == 2
-    assert found["attempts_exhausted"] == 1
-    assert gate.made == made, "something is tried behind the caller's back"
-    gate.heal()
-    assert client.fetchvalue("SELECT 42") == 42
-
-
 def test_a_read_that_was_torn_is_read_again(
     open_client: Open, gate: Gate, gate_url: str
 ) -> None:
@@ -202,8 +180,8 @@ def test_each_statement_of_a_lease_has_the_client_s_deadline(
 ) -> None:
     client = open_client(server_url, deadline_seconds=0.3)
     with client.connection() as connection:
-        for _ in range(3):
-            connection.execute("SELECT pg_sleep(0.15)")
+        for _ in range(2):
+            connection.execute("SELECT pg_sleep(0.16)")
         with pytest.raises(errors.DeadlineExceeded):
             connection.execute("SELECT pg_sleep(60)")
     assert client.fetchvalue("SELECT 42") == 42
