@@ -99,7 +99,8 @@ def test_a_retry_layer_around_ours_does_not_multiply(gate: Gate, gate_url: str) 
         gate.refuse()
         assert loop_around(lambda: client.fetchvalue("SELECT 1")) == 3
         found = counters(client)
-        assert found["connect_failures{fault=unreachable}"] == 3 + 1 + 1
+        # One fewer where the first attempt came before the connection's end.
+        assert found["connect_failures{fault=unreachable}"] in (4, 5)
         assert found["nested_retries"] == 2
         gate.heal()
 
@@ -114,7 +115,8 @@ def test_a_retry_layer_around_tasks_does_not_multiply(
                 with pytest.raises(errors.ConnectFailed):
                     await client.fetchvalue("SELECT 1")
             found = counters(client)
-            assert found["connect_failures{fault=unreachable}"] == 3 + 1 + 1
+            # One fewer where the first attempt came before the connection's end.
+            assert found["connect_failures{fault=unreachable}"] in (4, 5)
             assert found["nested_retries"] == 2
             gate.heal()
 

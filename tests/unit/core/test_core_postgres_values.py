@@ -279,7 +279,7 @@ def test_a_parameter_becomes_what_postgresql_reads(value, oid, literal):
         ({"a": object()}, 3802),
         ([lambda: 0], 3807),
     ],
-    ids=repr,
+    ids=["object", "set", "objects", "mapping", "keys", "object in json", "function"],
 )
 def test_what_has_no_form_is_refused_with_a_way_out(value, oid):
     with pytest.raises(errors.ParameterTypeUnsupported) as caught:
