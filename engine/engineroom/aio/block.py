@@ -60,8 +60,8 @@ class _Lending:
             pool.give(slot)
 
     def __del__(self) -> None:
-        loan, connection = self._loan, self._connection
-        if loan is None or connection is None or self._client.closed:
+        loan: Loan | None = getattr(self, "_loan", None)  # None: it was never made
+        if loan is None or self._connection is None or self._client.closed:
             return
         import warnings
 
@@ -72,7 +72,7 @@ class _Lending:
             stacklevel=2,
             source=self,
         )
-        connection.end_lease()
+        self._connection.end_lease()
         self._client._pool.forgotten.append(loan.slot)
 
 

@@ -140,14 +140,15 @@ class LoopIO:
 
     def reach(
         self, connection: Connection
-    ) -> tuple[Callable[[int], object], Callable[[], bool]]:
-        """Return what limits a connection's time, and what tells that it is gone."""
+    ) -> tuple[Callable[[int], object], Callable[[], bool], Callable[[], object]]:
+        """Return what a slot takes: `limit`, `is_gone` and `end`."""
         line = connection._line
 
         def limit(milliseconds: int) -> None:
             line.limit(milliseconds / 1000)
 
-        return limit, connection._handle.session.is_gone
+        # What is lost is left to its own finaliser: the loop watches its socket.
+        return limit, connection._handle.session.is_gone, bool
 
     async def call(self, hook: Callable[..., Any], *arguments: Any) -> Any:
         """Call somebody's function, and await what it returns where it can be."""

@@ -325,7 +325,8 @@ class Handle:
         if self._pointer is not None:
             self.engine.lib.qe_connection_abandon(self._pointer)
 
-    def __del__(self) -> None:
+    def forget(self) -> None:
+        """Close what nobody has any more, and warn; for finalisers."""
         # A handle that a fork abandoned is no longer listed: it is its parent's. And
         # while the interpreter ends there is nobody left to warn, or to import for.
         if self._pointer is None or id(self) not in _open_handles:
@@ -340,6 +341,9 @@ class Handle:
                 source=self,
             )
         self.close()
+
+    def __del__(self) -> None:
+        self.forget()
 
 
 def _abandon_all() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from contextlib import suppress
 from time import monotonic
 
 from engineroom import errors
@@ -93,13 +94,13 @@ class Client(ClientFace):
         super().__init__(url, replicas, options, self._io)
         self._keeper_lock = threading.Lock()
         self._keeper: threading.Thread | None = None
-        self._health_lock = threading.Lock()
+        self._health_lock = threading.RLock()
 
     def _begin_anew(self) -> None:
         super()._begin_anew()
         self._keeper_lock = threading.Lock()
         self._keeper = None
-        self._health_lock = threading.Lock()
+        self._health_lock = threading.RLock()
 
     def _start(self) -> None:
         began = monotonic()
@@ -410,9 +411,9 @@ class Client(ClientFace):
         """
         seconds = self.options.health_seconds
         began = monotonic()
-        if not self._health_lock.acquire(timeout=seconds):
-            return self._health.late()
         try:
+            if not self._health_lock.acquire(timeout=seconds):
+                return self._health.late()
             known = self._health.find(began)
             if known is not None:
                 return known
@@ -423,7 +424,8 @@ class Client(ClientFace):
                 return self._health.note(began, error)
             return self._health.note(began, None)
         finally:
-            self._health_lock.release()
+            with suppress(RuntimeError):  # whose it is, the lock itself knows best
+                self._health_lock.release()
 
     def wait_ready(self, timeout_seconds: float | None = None) -> None:
         """Return when there are connections that have proved to work.
@@ -495,3 +497,4 @@ def _keep(pool: Callable[[], Pool | None], closing: ThreadWaiter) -> None:
         run(found.tend())
         seconds = found.tend_every()
         del found
+    closing.wake()  # Ctrl-C may have left another keeper without anybody who knows it

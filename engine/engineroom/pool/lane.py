@@ -19,7 +19,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 from collections import OrderedDict
 from time import monotonic
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from engineroom import errors
 from engineroom.pool.states import Life
@@ -43,13 +43,30 @@ if TYPE_CHECKING:
         def wake(self) -> None: ...
 
 
-__all__ = ["NEVER", "Lane", "Slot"]
+__all__ = ["NEVER", "Lane", "Slot", "Start"]
 
 NEVER = float("-inf")
 # After a connection that did not come about, while there are others.
 _GROWTH_PAUSE = 0.1
 _OVER = ("draining", "closed")
 _IDLE = ("new", "failed", "timed_out")
+
+
+class Start:
+    """A warm-up; it is over when nobody has it any more.
+
+    Attributes:
+        began: when, as `time.monotonic()` counts.
+    """
+
+    __slots__ = ("__weakref__", "began")
+
+    def __init__(self) -> None:
+        self.began = monotonic()
+
+
+def _nothing() -> None:
+    pass
 
 
 class Slot:
@@ -59,6 +76,7 @@ class Slot:
         born: when it was opened, as `time.monotonic()` counts.
         connection: the face's own connection.
         conversation: what it is in the middle of.
+        end: closes it for good, where whoever had it has lost it.
         expires: when it has lived long enough, likewise.
         generation: of the lane, when it was opened.
         is_dirty: whether the session was changed and has to be reset.
@@ -75,6 +93,7 @@ class Slot:
         "born",
         "connection",
         "conversation",
+        "end",
         "expires",
         "generation",
         "is_dirty",
@@ -93,7 +112,9 @@ class Slot:
         expires: float,
         limit: Callable[[int], object],
         is_gone: Callable[[], bool],
+        end: Callable[[], object],
     ) -> None:
+        self.end = end
         self.lane = lane
         self.connection = connection
         self.conversation: Conversation = connection._conversation
@@ -104,6 +125,10 @@ class Slot:
         self.expires = expires
         self.is_dirty = False
         self.lease: LeaseFacts | None = None
+
+    def __del__(self) -> None:
+        # What it holds on its server ends here, and not when the garbage is collected.
+        self.end()
 
 
 class Lane:
@@ -166,6 +191,7 @@ class Lane:
         self.emptied: list[Waiter] = []
         self.starting_since: float | None = None
         self.told_of = ""
+        self._start: Callable[[], Start | None] = _nothing
 
     def begin_anew(self) -> None:
         """Forget everything: a forked child has nothing of its parent's connections."""
@@ -250,17 +276,22 @@ class Lane:
                 waiter.error = error
                 waiter.wake()
 
-    def wants_start(self) -> bool:
-        """Whether there is nothing, and nothing on its way; then it is connecting.
+    def wants_start(self) -> Start | None:
+        """Return a start where there is nothing, and nothing on its way.
 
-        Who is told so warms the lane up. However many ask at once, one is told.
+        Who is given it warms the lane up, which is connecting then. However many ask at
+        once, one is given it.
         """
         with self.lock:
+            if self.is_starting and self._start() is None:
+                self.life.move("failed")
             is_empty = not self.slots and not self.opening
             if self.life.name in _IDLE or (self.life.name == "ready" and is_empty):
+                start = Start()
+                self._start = ref(start)
                 self.life.move("connecting")
-                return True
-            return False
+                return start
+            return None
 
     def move(self, name: StateName, cause: errors.Error | None = None) -> bool:
         """Go over to another state, unless the end has begun; whether it did."""

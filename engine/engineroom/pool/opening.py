@@ -11,7 +11,7 @@ from time import monotonic
 
 from engineroom import errors
 from engineroom.pool.deadline import Deadline
-from engineroom.pool.lane import Lane, Slot
+from engineroom.pool.lane import Lane, Slot, Start
 from engineroom.pool.log import INFO, WARNING, tell
 from engineroom.pool.places import credentials_of, with_credentials
 
@@ -28,9 +28,9 @@ __all__ = ["grow", "warm_up", "warm_up_failed"]
 _STRINGS = "parameter:standard_conforming_strings"
 
 
-def warm_up(pool: Pool, lane: Lane) -> Steps[None]:
+def warm_up(pool: Pool, lane: Lane, start: Start) -> Steps[None]:
     """Make a lane ready that is connecting: open, prepare, and prove it works."""
-    began = lane.starting_since = monotonic()
+    began = lane.starting_since = start.began
     slots: list[Slot] = []
     try:
         yield from _open_least(pool, lane, began, slots)

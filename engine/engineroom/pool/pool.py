@@ -49,7 +49,9 @@ if TYPE_CHECKING:
         def do(self, work: Callable[[Slot], Any], slot: Slot) -> Any: ...
         def reach(
             self, connection: Any
-        ) -> tuple[Callable[[int], object], Callable[[], bool]]: ...
+        ) -> tuple[
+            Callable[[int], object], Callable[[], bool], Callable[[], object]
+        ]: ...
         def call(self, hook: Callable[..., Any], *arguments: Any) -> Any: ...
         def gather(self, every: Sequence[Steps[Any]]) -> Any: ...
         def spawn(
@@ -227,9 +229,10 @@ class Pool:
 
     def see_to(self, lane: Lane) -> None:
         """Have connections opened where somebody waits for whom there is none."""
-        if lane.wants_start():
-            failed = partial(warm_up_failed, self, lane, monotonic())
-            self.io.spawn(warm_up(self, lane), failed)
+        start = lane.wants_start()
+        if start is not None:
+            failed = partial(warm_up_failed, self, lane, start.began)
+            self.io.spawn(warm_up(self, lane, start), failed)
         while lane.wants_growth():
             self._grow(lane)
 
@@ -280,6 +283,8 @@ class Pool:
             if reason:
                 yield from self.lose(slot, reason, is_lost=reason == "broken")
                 return
+        except GeneratorExit:
+            raise  # nobody goes through this any more
         except BaseException:
             yield from self.lose(slot, "not mended")
             raise

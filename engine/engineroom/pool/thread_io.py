@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from _thread import allocate_lock
+from inspect import GEN_CLOSED, getgeneratorstate
 
 from engineroom.connection import open_location
 from engineroom.dbapi import Connection
@@ -28,12 +29,18 @@ __all__ = ["ThreadIO", "ThreadWaiter", "run"]
 
 def run(steps: Steps[T]) -> T:
     """Go through steps; what they yield has been done when they yield it."""
-    try:
-        done = next(steps)
-        while True:
-            done = steps.send(done)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+    given: Any = None
+    while True:
+        try:
+            try:
+                given = steps.send(given)
+            except BaseException as error:
+                if getgeneratorstate(steps) == GEN_CLOSED:
+                    raise
+                # It came between two of them, as Ctrl-C does: they have to hear of it.
+                given = steps.throw(error)
+        except StopIteration as end:  # noqa: PERF203 - once
+            return end.value  # type: ignore[no-any-return]
 
 
 class ThreadWaiter:
@@ -108,10 +115,10 @@ class ThreadIO:
 
     def reach(
         self, connection: Connection
-    ) -> tuple[Callable[[int], object], Callable[[], bool]]:
-        """Return what limits a connection's time, and what tells that it is gone."""
-        session = connection._handle.session
-        return session.limit, session.is_gone
+    ) -> tuple[Callable[[int], object], Callable[[], bool], Callable[[], object]]:
+        """Return what a slot takes: `limit`, `is_gone` and `end`."""
+        handle = connection._handle
+        return handle.session.limit, handle.session.is_gone, handle.forget
 
     def call(self, hook: Callable[..., T], *arguments: Any) -> T:
         """Call somebody's function."""
@@ -153,15 +160,16 @@ class ThreadIO:
             try:
                 run(steps)
             finally:
-                self._threads.discard(thread)
+                self._threads.discard(threading.current_thread())
 
         thread = threading.Thread(target=go, name="engineroom", daemon=True)
-        self._threads.add(thread)
         try:
+            self._threads.add(thread)
             thread.start()
         except BaseException as error:
-            self._threads.discard(thread)
-            unbegun(error)
+            if thread.ident is None:
+                self._threads.discard(thread)
+                unbegun(error)
             raise
 
     def settle(self, steps: Steps[Any]) -> None:
