@@ -66,10 +66,9 @@ def transact(caller: Caller, stage: Stage, begin: Any) -> Outcome:
 class Play:
     """One cell of the matrix."""
 
-    def __init__(self, trouble: Trouble, stage: Stage, style: Style) -> None:
+    def __init__(self, trouble: Trouble, stage: Stage) -> None:
         self.trouble = trouble
         self.stage = stage
-        self.style = style
         self.has_begun = threading.Event()
         self.elsewhere = ThreadPoolExecutor(1)
 
@@ -166,7 +165,7 @@ def play_cell(
     is_warming = situation == "while warming"
     options = {"max_size": size, "min_size": 0 if is_warming else size}
     with trouble.stage(*arguments) as stage:
-        play = Play(trouble, stage, style)
+        play = Play(trouble, stage)
         if is_warming:
             play.begin()
             options["start"] = "background"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ANSWERS = 5_000
 AGREE_AT_LEAST = 0.999
 BESIDE_SECONDS = 0.1
-ASKERS = 4
+ASKERS = 2
 # How many may be left out because the query ended at another time.
 APART_LESS_THAN = 0.05
 # Between two answers, so that they see more of the weather.

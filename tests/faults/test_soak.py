@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 LOSS = 0.01
 WORKERS = 8
 RETRIES_LESS_THAN = 0.05
-# What the allocator, and the ledger of a test, may take; a leak of a kilobyte for each
-# lost connection would be more.
+# What the allocator, and the ledger of a test, may take; a leak of a hundred bytes for
+# each query would be more.
 GROWTH_BYTES = 8 << 20
 # Memory is measured from here on: buffers, caches and pools have their sizes by then.
 SETTLED_PART = 0.4
