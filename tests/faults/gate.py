@@ -36,6 +36,8 @@ class Passage(Conversation):
     Attributes:
         rule: what is done to bytes that come.
         has_said_goodbye: whether the client has sent a Terminate.
+        is_closed: whether the gate has ended it.
+        statements: how many statements the client's last bytes had.
         doomed_after: of the answer to a statement that is lost, how many bytes are
             passed on; None while no statement is.
     """
