@@ -2,8 +2,9 @@
 
 An exception is raised in the thread at the n-th event (a line that begins, a function
 that is entered or left) inside `engineroom.pool`, for each n until the call ends before
-it; where a round takes its time, for every third or eleventh n. Python itself lets no signal in between the end of a `with` block and the call that
-leaves it, so nothing is raised there.
+it; where a round takes its time, for every third or eleventh n. Python itself lets no
+signal in between the end of a `with` block and the call that leaves it, so nothing is
+raised there.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 import threading
 import time
 from _thread import allocate_lock
-from inspect import GEN_CLOSED, getgeneratorstate
 
 from engineroom.connection import open_location
 from engineroom.dbapi import Connection
@@ -35,7 +34,7 @@ def run(steps: Steps[T]) -> T:
             try:
                 given = steps.send(given)
             except BaseException as error:
-                if getgeneratorstate(steps) == GEN_CLOSED:
+                if steps.gi_frame is None:  # it is theirs
                     raise
                 # It came between two of them, as Ctrl-C does: they have to hear of it.
                 given = steps.throw(error)
