@@ -29,12 +29,13 @@ __all__ = ["ThreadIO", "ThreadWaiter", "run"]
 def run(steps: Steps[T]) -> T:
     """Go through steps; what they yield has been done when they yield it."""
     given: Any = None
+    generator: Any = steps
     while True:
         try:
             try:
                 given = steps.send(given)
             except BaseException as error:
-                if steps.gi_frame is None:  # it is theirs
+                if generator.gi_frame is None:  # it is theirs
                     raise
                 # It came between two of them, as Ctrl-C does: they have to hear of it.
                 given = steps.throw(error)
