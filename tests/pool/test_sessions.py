@@ -198,6 +198,41 @@ def test_a_file_s_session_is_reset_too(open_client: Open, file_url: str) -> None
     assert client.fetchvalue("SELECT count(*) FROM t") == 0
 
 
+@pytest.mark.parametrize("way", ["copy_in", "copy_out"])
+def test_a_copy_that_was_left_open_is_in_nobody_s_way(
+    server_url: str, way: str
+) -> None:
+    sql = {
+        "copy_in": "COPY t FROM STDIN",
+        "copy_out": "COPY (SELECT generate_series(1, 100000)) TO STDOUT",
+    }
+    with engineroom.open(server_url, max_size=1) as client:
+        client.execute("CREATE TABLE t (n int)")
+        with client.connection() as connection:
+            copy = getattr(connection, way)(sql[way])
+            copy.__enter__()
+        assert client.fetchvalue("SELECT count(*) FROM t") == 0
+        client.execute("INSERT INTO t VALUES (1)")
+        copying = client.connection()
+        with copying as connection, connection.copy_in(sql["copy_in"]) as copy:
+            copy.write(b"2\n")
+        assert client.fetchvalue("SELECT sum(n) FROM t") == 3
+
+
+def test_an_arrow_stream_of_a_file_ends_with_the_lease(file_url: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    with engineroom.open(file_url) as client:
+        with client.connection() as connection:
+            stream = connection.execute(NUMBERS).fetch_arrow()
+            reader = pyarrow.RecordBatchReader.from_stream(stream)
+            assert reader.read_next_batch().num_rows < 100_000
+        with pytest.raises(pyarrow.ArrowInvalid, match="connection is closed"):
+            reader.read_all()
+        with client.connection() as connection:
+            assert connection.execute(NUMBERS).fetch_arrow_table().num_rows == 100_000
+        assert client.snapshot()["counters"]["disconnects{reason=generation}"] == 1
+
+
 def test_what_a_pool_of_memory_holds_stays(open_client: Open) -> None:
     client = open_client("sqlite://:memory:", lifetime_seconds=0.01, idle_seconds=0.01)
     with client.connection() as connection:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from engineroom.dbapi.cursor import Parameters
+    from engineroom.dbapi.copy import CopyIn, CopyOut
+    from engineroom.dbapi.cursor import ArrowResult, Parameters
 
 __all__ = ["LeasedConnection", "LeasedCursor"]
 
@@ -63,6 +64,16 @@ class LeasedConnection(Connection):
         except errors.Error as error:
             raise self._loan.fail(known, began, error) from error.__cause__
         self._loan.end(known, began, 0)
+
+    def copy_in(self, statement: str) -> CopyIn:
+        """Return a block that copies data in, as `Connection.copy_in()`."""
+        self._loan.has_copied = True
+        return super().copy_in(statement)
+
+    def copy_out(self, statement: str) -> CopyOut:
+        """Return a block that copies data out, as `Connection.copy_out()`."""
+        self._loan.has_copied = True
+        return super().copy_out(statement)
 
     @property
     def closed(self) -> bool:
@@ -122,6 +133,15 @@ class LeasedCursor(Cursor):
             raise loan.fail(known, began, error) from error.__cause__
         loan.end(known, began, max(0, self._reader.changes))
         return self
+
+    def fetch_arrow(self) -> ArrowResult:
+        """Return what is left as an Arrow stream, which ends with the lease."""
+        loan = self._loan
+        loan.check()
+        if not self._conversation.is_server:
+            # It reads on as it is used, and whoever holds it might do so any time.
+            loan.slot.lane.outlive(loan.slot)
+        return super().fetch_arrow()
 
     def __iter__(self) -> LeasedCursor:
         """Give the rows; not the reader itself, whom the end of the lease misses."""

@@ -8,6 +8,7 @@ from time import monotonic
 
 from engineroom import errors
 from engineroom.pool.call import is_demoted
+from engineroom.pool.lane import NEVER
 from engineroom.pool.lease import LeaseFacts
 from engineroom.pool.places import SHARING_POOLERS
 
@@ -59,6 +60,7 @@ class Loan:
 
     Attributes:
         facts: since when, and where it was taken.
+        has_copied: whether a COPY was begun, of which nobody knows if it ended.
         is_suspect: whether something has failed on it.
         is_demoted: whether its server has become one that can only be read.
         is_over: whether it was given back.
@@ -71,6 +73,7 @@ class Loan:
         "_deadline",
         "_prune_at",
         "facts",
+        "has_copied",
         "is_demoted",
         "is_suspect",
         "slot",
@@ -84,6 +87,7 @@ class Loan:
         self._deadline = deadline
         self._cursors: list[Callable[[], Any]] = []
         self._prune_at = 64
+        self.has_copied = False
         self.is_demoted = False
         self.is_suspect = False
         if deadline is not None:
@@ -164,8 +168,6 @@ class Loan:
         if is_demoted(error, self.slot):
             self.is_demoted = True
             client._pool.io.settle(client._pool.retire("read-only"))
-        if error.poisons_connection:
-            self.slot.is_dirty = True  # so that it is looked at when it comes back
         late = client._late(error, self._deadline)
         self._leave()
         return late
@@ -174,6 +176,8 @@ class Loan:
         """End it: its cursors refuse everything from now on."""
         self.facts.is_over = True
         self.slot.lease = None
+        # Unused from now on; after a COPY it has to be asked whether it still works.
+        self.slot.since = NEVER if self.has_copied else monotonic()
         for cursor in self._cursors:
             found = cursor()
             if found is not None:
