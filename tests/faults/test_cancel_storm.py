@@ -33,8 +33,11 @@ AT_ONCE = 64
 MOST_CONNECTIONS = 4
 # The deadline of a call in a thread, on average: about as long as it waits.
 MEAN_SECONDS = 0.02
-# What a call may take beyond its deadline, on a machine on which others work.
+# What a call may take beyond its deadline, and how many in a thousand may take longer:
+# when one of many threads may run is up to a machine on which others work.
 SLACK_SECONDS = 0.25
+LATE_AT_MOST = 0.001
+HUNG_SECONDS = 2.0
 ASK = {"postgres": "SELECT ?::int8", "sqlite": "SELECT ?"}
 OUT_OF_TIME = (errors.TimedOut, errors.DeadlineExceeded, errors.PoolExhausted)
 
@@ -68,7 +71,8 @@ def rage(storm: Storm, style: Style) -> dict[str, float]:
     assert tally["answered"] + tally["stopped"] + tally["failed"] == storm.calls
     # A storm in which nothing happens would prove nothing.
     assert min(tally["answered"], tally["stopped"]) > storm.calls / 20
-    assert tally["longest overrun"] < SLACK_SECONDS
+    assert tally["late"] <= LATE_AT_MOST * storm.calls
+    assert tally["longest overrun"] < HUNG_SECONDS
     return tally
 
 
@@ -92,7 +96,7 @@ def test_nothing_is_left_of_a_storm_that_loses_connections(
 
 
 def _new_tally() -> dict[str, float]:
-    names = ("answered", "stopped", "failed", "swallowed", "wrong answer")
+    names = ("answered", "stopped", "failed", "swallowed", "wrong answer", "late")
     return dict.fromkeys((*names, "longest overrun"), 0)
 
 
@@ -209,6 +213,7 @@ def _hurry(client: Any, storm: Storm, numbers: Any, tally: dict[str, float]) -> 
         else:
             _note_answer(tally, value, number)
         overrun = time.monotonic() - start - seconds
+        tally["late"] += overrun > SLACK_SECONDS
         tally["longest overrun"] = max(tally["longest overrun"], overrun)
 
 
