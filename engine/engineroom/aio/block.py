@@ -52,9 +52,14 @@ class _Lending:
         if loan is None:
             return
         assert self._connection is not None
-        self._connection.end_lease()
+        self._connection._end_lease()
         pool, slot = self._client._pool, loan.slot
-        if needs_mending(loan):
+        line = slot.connection._line
+        if line.is_taken:
+            # By a COPY without end, or by another task: whoever comes next would wait.
+            line.abandon()
+            pool.io.settle(pool.lose(slot, "left in use", is_lost=False))
+        elif needs_mending(loan):
             pool.io.settle(pool.put_back(slot))
         else:
             pool.give(slot)
@@ -72,7 +77,7 @@ class _Lending:
             stacklevel=2,
             source=self,
         )
-        self._connection.end_lease()
+        self._connection._end_lease()
         self._client._pool.forgotten.append(loan.slot)
 
 
@@ -101,14 +106,9 @@ class Lease(_Lending):
 
 
 class Transaction(_Lending):
-    """The block that `Client.transaction()` returns. Used once.
+    """The block that `Client.transaction()` returns. Used once."""
 
-    Attributes:
-        is_undone: whether it is certain that nothing of it was kept.
-        is_demoted: whether its server has become one that can only be read.
-    """
-
-    __slots__ = ("_block", "_deadline", "_level", "is_demoted", "is_undone")
+    __slots__ = ("_block", "_deadline", "_is_demoted", "_is_undone", "_level")
 
     def __init__(
         self,
@@ -121,12 +121,14 @@ class Transaction(_Lending):
         self._deadline = deadline
         self._level = isolation_level
         self._block: Block | None = None
-        self.is_undone = True
-        self.is_demoted = False
+        # Whether it is certain that nothing of it was kept, and whether its server has
+        # become one that can only be read: whoever runs it again has to know.
+        self._is_undone = True
+        self._is_demoted = False
 
     async def __aenter__(self) -> LeasedConnection:
         client = self._client
-        client.check_blocks()
+        client._check_blocks()
         client._check_loop()
         call = client._for_block(self._reads, self._deadline, self._begin)
         client._keep()
@@ -148,7 +150,7 @@ class Transaction(_Lending):
         loan, block = self._loan, self._block
         if loan is None or block is None:
             return False
-        self.is_demoted = loan.is_demoted
+        self._is_demoted = loan.is_demoted
         loan.is_suspect |= error is not None
         self._deadline.enter("querying")
         if error is not None:  # to undo it there is always a moment
@@ -157,7 +159,7 @@ class Transaction(_Lending):
             is_swallowed = await block.__aexit__(kind, error, traceback)
         except errors.Error as failure:
             is_sent = failure.sent_to_server and failure.poisons_connection
-            self.is_undone = error is not None or not is_sent
+            self._is_undone = error is not None or not is_sent
             loan.is_suspect = True
             late = self._client._late(failure, self._deadline)
             raise late from late.__cause__

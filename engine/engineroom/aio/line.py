@@ -242,6 +242,10 @@ class Line:
         """Stop what is being done, from any thread."""
         raise NotImplementedError
 
+    def abandon(self) -> None:
+        """Stop what is being done, whoever does it: the connection is given up."""
+        raise NotImplementedError
+
     async def end(self) -> None:
         """Close the connection when all who came before have had their turns."""
         if self._pid != os.getpid():

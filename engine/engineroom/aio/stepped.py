@@ -184,6 +184,14 @@ class SteppedLine(Line):
         self.check_loop()
         self._shut()
 
+    def abandon(self) -> None:
+        """Stop what is being done, whoever does it: the connection is given up."""
+        if self._is_done:
+            self._shut()
+        else:
+            late = errors.LeaseEnded()
+            self._begin_stop(late, _LATE_STOP_SECONDS, _LATE_PATIENCE_SECONDS)
+
     # What the loop calls.
 
     def go_on(self) -> None:

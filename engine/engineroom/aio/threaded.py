@@ -49,6 +49,10 @@ class ThreadedLine(Line):
         """Run a statement and return all its rows, with one turn for both."""
         return await self.run_in_thread(_answer, reader, operation, parameters)
 
+    def abandon(self) -> None:
+        """Stop what is being done, whoever does it: the connection is given up."""
+        self.handle.interrupt()
+
     def interrupt(self) -> None:
         """Stop what is being done, from any thread."""
         self.handle.interrupt()

@@ -54,8 +54,10 @@ class _Lending:
         if loan is None:
             return
         assert self._connection is not None
-        self._connection.end_lease()
-        _give(self._client, loan)
+        try:
+            self._connection._end_lease()
+        finally:
+            _give(self._client, loan)
 
     def __del__(self) -> None:
         loan: Loan | None = getattr(self, "_loan", None)  # None: it was never made
@@ -70,7 +72,7 @@ class _Lending:
             stacklevel=2,
             source=self,
         )
-        self._connection.end_lease()
+        self._connection._end_lease()
         self._client._pool.forgotten.append(loan.slot)
 
 
@@ -98,14 +100,9 @@ class Lease(_Lending):
 
 
 class Transaction(_Lending):
-    """The block that `Client.transaction()` returns. Used once.
+    """The block that `Client.transaction()` returns. Used once."""
 
-    Attributes:
-        is_undone: whether it is certain that nothing of it was kept.
-        is_demoted: whether its server has become one that can only be read.
-    """
-
-    __slots__ = ("_block", "_deadline", "_level", "is_demoted", "is_undone")
+    __slots__ = ("_block", "_deadline", "_is_demoted", "_is_undone", "_level")
 
     def __init__(
         self,
@@ -118,12 +115,14 @@ class Transaction(_Lending):
         self._deadline = deadline
         self._level = isolation_level
         self._block: Block | None = None
-        self.is_undone = True
-        self.is_demoted = False
+        # Whether it is certain that nothing of it was kept, and whether its server has
+        # become one that can only be read: whoever runs it again has to know.
+        self._is_undone = True
+        self._is_demoted = False
 
     def __enter__(self) -> LeasedConnection:
         client = self._client
-        client.check_blocks()
+        client._check_blocks()
         call = client._for_block(self._reads, self._deadline, self._begin)
         client._keep()
         self._block, slot = run(make_call(client._pool, call))
@@ -145,7 +144,7 @@ class Transaction(_Lending):
         loan, block = self._loan, self._block
         if loan is None or block is None:
             return False
-        self.is_demoted = loan.is_demoted
+        self._is_demoted = loan.is_demoted
         loan.is_suspect |= error is not None
         self._deadline.enter("querying")
         if error is not None:  # to undo it there is always a moment
@@ -154,7 +153,7 @@ class Transaction(_Lending):
             is_swallowed = block.__exit__(kind, error, traceback)
         except errors.Error as failure:
             is_sent = failure.sent_to_server and failure.poisons_connection
-            self.is_undone = error is not None or not is_sent
+            self._is_undone = error is not None or not is_sent
             loan.is_suspect = True
             late = self._client._late(failure, self._deadline)
             raise late from late.__cause__

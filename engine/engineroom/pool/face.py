@@ -39,14 +39,34 @@ if TYPE_CHECKING:
     class Undone(Protocol):
         """A block that may be run again."""
 
-        is_undone: bool
-        is_demoted: bool
+        _is_undone: bool
+        _is_demoted: bool
 
 
 __all__ = ["ClientFace", "check_start"]
 
 # Words that begin statements which write, whatever stands behind them.
-_WRITING = frozenset(("insert", "update", "delete", "merge", "truncate", "replace"))
+_WRITING = frozenset(
+    [
+        "alter",
+        "analyze",
+        "cluster",
+        "comment",
+        "create",
+        "delete",
+        "drop",
+        "grant",
+        "insert",
+        "merge",
+        "refresh",
+        "reindex",
+        "replace",
+        "revoke",
+        "truncate",
+        "update",
+        "vacuum",
+    ]
+)
 _STARTS = ("wait", "background", "first use")
 # Until when the reads of a thread or task go to the primary, because it has written.
 _pinned_until: ContextVar[float] = ContextVar("engineroom_pinned_until", default=0.0)
@@ -125,7 +145,7 @@ class ClientFace:
         return primary.life.name == "ready" and bool(primary.slots)
 
     @property
-    def last_success(self) -> float:
+    def _last_success(self) -> float:
         """When a call last succeeded, as `time.monotonic()` counts."""
         return max(lane.last_success for lane in self._pool.lanes)
 
@@ -247,7 +267,7 @@ class ClientFace:
         if self._replicas and self.options.pin_seconds:
             _pinned_until.set(monotonic() + self.options.pin_seconds)
 
-    def check_blocks(self) -> None:
+    def _check_blocks(self) -> None:
         """Refuse transactions where the pooler between has none.
 
         Raises:
@@ -320,13 +340,13 @@ class ClientFace:
             block: knows whether it is certain that nothing of it was kept.
             deadline: of all its runs.
         """
-        if error.fault == "read-only" and not block.is_demoted:
+        if error.fault == "read-only" and not block._is_demoted:
             return None  # the next server would say the same
         # What was tried again by a call inside the block is not tried again by it.
         is_nested = error.attempts != 1
         verdict = decide(
             error,
-            is_repeatable=block.is_undone,
+            is_repeatable=block._is_undone,
             is_nested=is_nested,
             options=self.options,
             deadline=deadline,

@@ -1,5 +1,7 @@
 """What the last look at the database said, and for how long that may be repeated."""
 
+# pyright: reportPrivateUsage=false
+# A client, its blocks and its connections are one thing in several files.
 from __future__ import annotations
 
 from time import monotonic
@@ -47,7 +49,7 @@ class HealthCache:
             return None
         if last.age_seconds > self._seconds and self._asked < came:
             return None
-        if not last.is_healthy and self._client.last_success > self._asked:
+        if not last.is_healthy and self._client._last_success > self._asked:
             return None  # a query has shown that it is out of date
         self._client.metrics.count("health_cached")
         return last.as_cached()
@@ -62,7 +64,7 @@ class HealthCache:
         client = self._client
         metrics = client.metrics
         metrics.count("health_checks", result="pass" if error is None else "fail")
-        if error is not None and client.last_success > began:
+        if error is not None and client._last_success > began:
             metrics.count("health_disagreements", kind="health failed, query passed")
         self._asked = monotonic()
         seconds = self._asked - began

@@ -82,9 +82,9 @@ class LeasedConnection(Connection):
 
     def close(self) -> None:
         """Have it used no more; the block gives it back at its end."""
-        self.end_lease()
+        self._end_lease()
 
-    def end_lease(self) -> None:
+    def _end_lease(self) -> None:
         """Refuse everything from now on, and leave what was being read."""
         if self._loan.is_over:
             return
@@ -147,7 +147,7 @@ class LeasedCursor(Cursor):
         """Give the rows; not the reader itself, whom the end of the lease misses."""
         return self
 
-    def end_lease(self) -> None:
+    def _end_lease(self) -> None:
         """Give up what was being read: the connection goes to somebody else."""
         if self._reader is not CLOSED:
             self._reader.close()

@@ -181,7 +181,7 @@ class Loan:
         for cursor in self._cursors:
             found = cursor()
             if found is not None:
-                found.end_lease()
+                found._end_lease()
         self._cursors.clear()
         self._client.metrics.observe("lease_seconds", self.facts.seconds)
 
