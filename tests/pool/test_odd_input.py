@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import engineroom
 from engineroom import errors
 
 from .plain import Plain
@@ -66,6 +69,40 @@ def test_what_is_no_statement_is_refused_and_nothing_is_lost(
                 client.execute("SELECT ?", parameters)
     assert client.fetchvalue("SELECT 'well'") == "well"
     assert not any(map(any, books(client)))
+
+
+def _is_busy(connection: engineroom.Connection) -> bool:
+    try:
+        connection._handle.about("transaction")
+    except errors.UsedByAnotherThread:
+        return True
+    return False
+
+
+@pytest.mark.filterwarnings("ignore:A connection :ResourceWarning")
+def test_a_block_that_ends_in_the_middle_of_another_threads_statement_gives_its_place(
+    server_url: str,
+) -> None:
+    with engineroom.open(server_url, max_size=1, deadline_seconds=2) as client:
+
+        def work(connection: engineroom.Connection) -> None:
+            begun.set()
+            connection.execute("SELECT pg_sleep(0.3)")
+
+        begun = threading.Event()
+        with ThreadPoolExecutor(1) as threads:
+            with (
+                pytest.raises(errors.UsedByAnotherThread),
+                client.connection() as lent,
+            ):
+                other = threads.submit(work, lent)
+                begun.wait(10)
+                until = time.monotonic() + 10
+                while not _is_busy(lent) and time.monotonic() < until:
+                    time.sleep(0.001)
+            assert client.fetchvalue("SELECT 'well'") == "well"
+            other.result()
+        assert books(client) == [(0, 0, 0)]
 
 
 def test_rows_that_fail_on_the_way_lose_nothing(open_client: Open, url: str) -> None:

@@ -56,8 +56,16 @@ class _Lending:
         assert self._connection is not None
         try:
             self._connection._end_lease()
-        finally:
-            _give(self._client, loan)
+            is_changed = needs_mending(loan)
+        except BaseException:
+            # Another thread is in the middle of a statement, or Ctrl-C came: nobody
+            # else may have it, and it is closed when it can be.
+            run(self._client._pool.lose(loan.slot, "left in use", is_lost=False))
+            raise
+        if is_changed:
+            run(self._client._pool.put_back(loan.slot))
+        else:
+            self._client._pool.give(loan.slot)
 
     def __del__(self) -> None:
         loan: Loan | None = getattr(self, "_loan", None)  # None: it was never made
@@ -199,10 +207,3 @@ def needs_mending(loan: Loan) -> bool:
     conversation = loan.slot.conversation
     is_as_lent = conversation.is_plain and conversation.is_as_new
     return loan.is_suspect or conversation.handle.in_transaction or not is_as_lent
-
-
-def _give(client: Client, loan: Loan) -> None:
-    if needs_mending(loan):
-        run(client._pool.put_back(loan.slot))
-    else:
-        client._pool.give(loan.slot)
