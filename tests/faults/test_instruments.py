@@ -158,7 +158,7 @@ def test_a_gate_loses_statements_as_often_as_it_is_told(server: Cluster) -> None
             url = server.url(port=gate.port, sslmode="disable")
             failed = []
             for number in range(100):
-                with connect(url) as connection:
+                with closing(connect(url)) as connection:
                     gate.lose(0.3)
                     try:
                         connection.execute(f"INSERT INTO lost VALUES ({number})")
