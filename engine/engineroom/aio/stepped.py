@@ -259,7 +259,8 @@ class SteppedLine(Line):
         seconds: float = STOP_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        self._stopped_with = reason
+        if not isinstance(self._stopped_with, CancelledError):  # which goes first
+            self._stopped_with = reason
         if self._stop is None:
             self._stop = Stop(
                 self.loop, self.handle, self._stop_is_heard, patience_seconds

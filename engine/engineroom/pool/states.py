@@ -109,6 +109,6 @@ class Life:
         del self.past[: -self._KEPT]
 
     def begin_anew(self) -> None:
-        """Be new again: a forked child has nothing of its parent's life."""
-        self.state = State("new")
+        """Be new again, unless it is over: a forked child has no life of its parent."""
+        self.state = State("closed" if self.name in ("draining", "closed") else "new")
         self.past = [self.state]
