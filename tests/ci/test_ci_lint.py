@@ -36,7 +36,7 @@ def cache() -> Cache:
 def test_the_workflows_are_clean(cache: Cache) -> None:
     files = workflow_files()
 
-    assert len(files) == 3
+    assert len(files) == 4
     assert findings(files, cache) == []
 
 
