@@ -49,6 +49,7 @@ TEST = [
     "asyncpg",
     "cryptography",
     "dbapi-compliance",
+    "httpx",
     "hypothesis",
     "moto[server]>=5",
     "opentelemetry-sdk",
