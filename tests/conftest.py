@@ -8,12 +8,7 @@ would be taken for those that a test expects to be missing.
 from __future__ import annotations
 
 import os
-import re
 import signal
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pytest
 
 # The long tests of faults: collected only when they are asked for by their folder.
 collect_ignore = ["faults"]
@@ -24,9 +19,3 @@ def pytest_configure() -> None:
     os.environ["XDG_DATA_HOME"] = os.path.join(os.sep, "no-data")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name cases by what they are: where a value lies differs between processes."""
-    for item in items:
-        item._nodeid = re.sub(r" at 0x[0-9a-f]+", "", item.nodeid)

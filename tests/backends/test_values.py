@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from naming import case_name
 
 import engineroom
 from engineroom import errors
@@ -60,7 +61,7 @@ class Index:
         (datetime.datetime(2024, 2, 29, 12, 0), "2024-02-29 12:00:00"),
         (datetime.datetime(2024, 1, 1, tzinfo=UTC), "2024-01-01 00:00:00+00:00"),
     ],
-    ids=repr,
+    ids=case_name,
 )
 def test_a_parameter_arrives_as_it_was_sent(
     connection: Connection, value: Any, stored: Any
@@ -100,7 +101,7 @@ def test_nan_becomes_null_as_sqlite_has_it(connection: Connection) -> None:
         ("NUMERIC", decimal.Decimal("-7")),
         ("DECIMAL", decimal.Decimal("0.1")),
     ],
-    ids=repr,
+    ids=case_name,
 )
 def test_a_value_comes_back_as_its_column_is_declared(
     connection: Connection, declared: str, value: Any
@@ -197,7 +198,7 @@ def test_an_integer_past_64_bits_is_refused(connection: Connection, value: int) 
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1}, [1], {"a": 1}, 1j, datetime.timedelta(1)], ids=repr
+    "value", [object(), {1}, [1], {"a": 1}, 1j, datetime.timedelta(1)], ids=case_name
 )
 def test_a_type_that_no_column_can_hold_is_refused(
     connection: Connection, value: object
@@ -272,7 +273,7 @@ def test_a_blob_of_many_megabytes_goes_there_and_back(connection: Connection) ->
         ("SELECT ?", b"a"),
         ("SELECT ?", 1),
     ],
-    ids=repr,
+    ids=case_name,
 )
 def test_parameters_that_do_not_fit_are_refused(
     connection: Connection, sql: str, parameters: Any
@@ -293,7 +294,7 @@ def test_parameters_that_do_not_fit_are_refused(
         ("SELECT :a, :b", (1, 2), (1, 2)),
         ("SELECT ?, ?", range(2), (0, 1)),
     ],
-    ids=repr,
+    ids=case_name,
 )
 def test_parameters_go_by_place_or_by_name(
     connection: Connection, sql: str, parameters: Any, row: tuple[int, ...]

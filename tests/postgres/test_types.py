@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from naming import case_name
 
 import engineroom
 from engineroom import Array, Interval, Multirange, Range, errors
@@ -134,7 +135,7 @@ SAME = [
 @pytest.mark.parametrize(
     ("type_name", "value"),
     [(name, value) for name, values in SAME for value in values],
-    ids=lambda part: str(part)[:40],
+    ids=case_name,
 )
 def test_a_value_comes_back_as_it_went(connection, type_name, value):
     found = there_and_back(connection, value, type_name)
@@ -196,7 +197,7 @@ Part = namedtuple("Part", "number word list moment")
             ipaddress.ip_network("10.0.0.0/8"),
         ),
     ],
-    ids=lambda part: str(part)[:40],
+    ids=case_name,
 )
 def test_a_value_of_another_class_is_understood(connection, type_name, value, back):
     found = there_and_back(connection, value, type_name)
