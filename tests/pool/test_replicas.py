@@ -85,7 +85,9 @@ def test_what_writes_is_not_done_for_being_called_a_read(
     with pytest.raises(errors.Misuse):
         client.execute("INSERT INTO t VALUES (1)", read_only=True)
     with pytest.raises(errors.ReadOnlyTransaction) as refused:
-        client.execute("CREATE TABLE no_such_table (n int)", read_only=True)
+        client.execute(
+            "DO $$ BEGIN CREATE TABLE no_such_table (n int); END $$", read_only=True
+        )
     assert refused.value.attempts == 1
     assert client.fetchvalue("SELECT to_regclass('no_such_table')::text") is None
 

@@ -127,7 +127,7 @@ def test_a_place_that_is_unknown_has_the_whole_budget() -> None:
 def test_a_place_that_was_quick_is_given_less_and_more_after_being_late() -> None:
     learned = Learned()
     learned.add(0.02)
-    assert learned.limit(2.5) == 0.5
+    assert learned.limit(2.5) == 0.75
     learned.add(0.3)
     assert learned.limit(2.5) == pytest.approx(1.2)
     learned.add_late()
@@ -143,7 +143,7 @@ def test_a_slow_start_is_forgotten_after_ten_others() -> None:
     learned.add(2.0)
     for _ in range(10):
         learned.add(0.01)
-    assert learned.limit(10.0) == 0.5
+    assert learned.limit(10.0) == 0.75
 
 
 def test_a_place_is_known_by_its_name() -> None:

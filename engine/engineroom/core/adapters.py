@@ -96,7 +96,11 @@ class Adapters:
         keys = getattr(parameters, "keys", None)
         if keys is not None:
             return {key: self._adapted(parameters[key]) for key in keys()}
-        return tuple(self._adapted(value) for value in parameters)
+        try:
+            values = iter(parameters)
+        except TypeError:
+            return parameters  # which the engine refuses, and says what it takes
+        return tuple(self._adapted(value) for value in values)
 
     def adapt_all(self, rows: Iterable[Parameters]) -> Iterator[Parameters]:
         """Yield rows of parameters, each with its objects turned."""

@@ -13,7 +13,7 @@ __all__ = ["Learned", "learned_for"]
 
 _KEPT = 10
 _TIMES = 4.0
-_LEAST_SECONDS = 0.5
+_LEAST_SECONDS = 0.75
 _PLACES = 1000
 
 

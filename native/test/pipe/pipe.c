@@ -2,6 +2,7 @@
 #include "pipe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -174,6 +175,7 @@ PGconn *PQconnectStartParams(const char *const *keywords, const char *const *val
   /* Always ready to be read, for whoever waits for it. */
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, pipe_ends) != 0) abort();
   if (write(pipe_ends[1], "!", 1) != 1) abort();
+  if (fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK) != 0) abort(); /* as libpq has it */
   pg->sock = pipe_ends[0];
   return pg;
 }
