@@ -97,6 +97,9 @@ def _gated(begin: Act, *expected: str, **more: Any) -> Trouble:
 # Who came too late to hear that a connection is gone may still write into it, so that
 # the answer breaks. Who hears of it in time connects anew.
 _BROKEN_OR_ANSWER = "answer broken-reply"
+# A server that takes its time to come back may not be there for the last attempt.
+_WHEN_BACK = "answer unreachable"
+_BROKEN_OR_BACK = f"{_BROKEN_OR_ANSWER} unreachable"
 # What breaks all replies breaks those of a new connection too, which then is none.
 _BROKEN = "broken-reply unreachable"
 
@@ -141,11 +144,11 @@ SERVER_TROUBLES = {
         _BROKEN, _BROKEN, "broken-reply", _BROKEN, _BROKEN,
     ),
     "restart": _gated(
-        _stop, "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
+        _stop, _WHEN_BACK, _BROKEN_OR_BACK, "broken-reply", _WHEN_BACK, _WHEN_BACK,
         during=_start,
     ),
     "crash": _gated(
-        _crash, "answer", _BROKEN_OR_ANSWER, "broken-reply", "answer", "answer",
+        _crash, _WHEN_BACK, _BROKEN_OR_BACK, "broken-reply", _WHEN_BACK, _WHEN_BACK,
         during=_start,
     ),
     "terminated": _gated(
